@@ -1,0 +1,238 @@
+//! QEMU as a child process that cannot outlive us.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::{self, Pid, PidfdFlags, Signal};
+
+use crate::status::{Failure, Status};
+
+/// First argument of the hidden start-up of `kit` that becomes QEMU: see [`become_qemu`].
+pub const BECOME: &str = "--become-qemu";
+
+/// A running QEMU. Dropping it kills QEMU and whatever QEMU started.
+#[derive(Debug)]
+pub struct Qemu {
+    child: Child,
+    exit: Option<ExitStatus>,
+    /// What the machine's COM1 receives. `None` once it was closed.
+    pub input: Option<OwnedFd>,
+    /// What the machine's COM1 sends; reading never blocks.
+    pub output: OwnedFd,
+    /// QEMU's own messages; reading never blocks.
+    pub messages: OwnedFd,
+    /// Readable once QEMU has ended.
+    pub ended: OwnedFd,
+}
+
+impl Qemu {
+    /// Starts QEMU in a process group of its own. It is killed when the calling thread ends, however that
+    /// comes about, so the thread that starts it must be the one that waits for it.
+    ///
+    /// `launcher` is the `kit` program.
+    ///
+    /// # Errors
+    /// [`Status::Host`] when the launcher cannot be started. A QEMU that cannot be started shows as a machine
+    /// that ended with [`CANNOT_START`].
+    pub fn start(launcher: &Path, program: &Path, arguments: &[OsString]) -> Result<Self, Failure> {
+        let mut command = Command::new(launcher);
+        command
+            .arg(BECOME)
+            .arg(std::process::id().to_string())
+            .arg(program)
+            .args(arguments);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        let failed =
+            |error: io::Error| Failure::host(format!("starting {}: {error}", program.display()));
+        let mut child = command.spawn().map_err(failed)?;
+        let (input, output, messages) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let ended = process::pidfd_open(pid(&child), PidfdFlags::empty());
+        let mut qemu = match (input, output, messages, ended) {
+            (Some(input), Some(output), Some(messages), Ok(ended)) => Self {
+                child,
+                exit: None,
+                input: Some(input.into()),
+                output: output.into(),
+                messages: messages.into(),
+                ended,
+            },
+            (.., ended) => {
+                let _ = child.kill().and_then(|()| child.wait());
+                return Err(failed(
+                    ended
+                        .err()
+                        .map_or_else(|| io::Error::other("no pipes"), io::Error::from),
+                ));
+            }
+        };
+        qemu.unblock().map_err(failed)?;
+        Ok(qemu)
+    }
+
+    fn unblock(&mut self) -> io::Result<()> {
+        for fd in [
+            self.input.as_ref(),
+            Some(&self.output),
+            Some(&self.messages),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            fcntl_setfl(fd, fcntl_getfl(fd)? | OFlags::NONBLOCK)?;
+        }
+        Ok(())
+    }
+
+    /// How QEMU ended, if it has.
+    pub fn exit(&mut self) -> Option<MachineExit> {
+        if self.exit.is_none() {
+            self.exit = self.child.try_wait().ok().flatten();
+        }
+        self.exit.map(MachineExit::from)
+    }
+
+    /// Kills QEMU and its process group, and waits for it.
+    pub fn kill(&mut self) {
+        // Group and process number are reserved until the wait, so this hits nobody else.
+        if self.exit.is_none() {
+            let _ = process::kill_process_group(pid(&self.child), Signal::KILL);
+            let _ = self.child.kill();
+            self.exit = self.child.wait().ok();
+        }
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_child(child)
+}
+
+/// Status of the launcher when QEMU could not be started; QEMU itself never ends with it.
+pub const CANNOT_START: u8 = 126;
+
+/// The hidden start-up of `kit`: asks the system to kill this process when its parent ends, then becomes
+/// QEMU. `words` are the parent's process number, the program and its arguments.
+///
+/// Returns only if that failed, with the reason.
+#[must_use]
+pub fn become_qemu(mut words: impl Iterator<Item = OsString>) -> String {
+    let parent = words
+        .next()
+        .as_deref()
+        .and_then(OsStr::to_str)
+        .and_then(|text| text.parse::<i32>().ok());
+    let Some(program) = words.next().map(PathBuf::from) else {
+        return format!("{BECOME} is for kit itself");
+    };
+    if let Err(error) = process::set_parent_process_death_signal(Some(Signal::KILL)) {
+        return format!("tying QEMU to kit: {error}");
+    }
+    // The parent may have ended before the signal was asked for.
+    if process::getppid().map(Pid::as_raw_pid) != parent {
+        return "kit ended before QEMU started".to_owned();
+    }
+    let error = Command::new(&program).args(words).exec();
+    format!("starting {}: {error}", program.display())
+}
+
+/// How the machine ended: the kernel's own verdict through the exit device, or what befell QEMU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineExit {
+    /// The shell was left, or the script ran to its end, and nothing was violated.
+    Success,
+    /// A command of the script failed.
+    CommandFailed,
+    /// The kernel panicked or took an exception.
+    Panicked,
+    /// The kernel saw a violation.
+    Violation,
+    /// The kernel asked to be started anew.
+    Reboot,
+    /// The machine reset itself. The kernel never asks for that, so it was a triple fault.
+    Reset,
+    /// QEMU ended with a status that the kernel cannot cause or does not use.
+    Qemu(u8),
+    /// QEMU was killed by this signal.
+    Killed(i32),
+}
+
+impl MachineExit {
+    /// The statuses QEMU ends with when the kernel writes v to the exit device: (v << 1) | 1.
+    const VERDICTS: [(i32, MachineExit); 6] = [
+        (0, MachineExit::Reset),
+        (33, MachineExit::Success),
+        (35, MachineExit::CommandFailed),
+        (37, MachineExit::Panicked),
+        (39, MachineExit::Violation),
+        (41, MachineExit::Reboot),
+    ];
+
+    /// The status `kit` ends with when the machine ends so.
+    #[must_use]
+    pub fn status(self) -> Status {
+        match self {
+            MachineExit::Success | MachineExit::Reboot => Status::Success,
+            MachineExit::CommandFailed => Status::CommandFailed,
+            MachineExit::Panicked => Status::Panicked,
+            MachineExit::Violation => Status::Violation,
+            MachineExit::Reset => Status::Reset,
+            MachineExit::Qemu(_) | MachineExit::Killed(_) => Status::Host,
+        }
+    }
+}
+
+impl From<ExitStatus> for MachineExit {
+    fn from(status: ExitStatus) -> Self {
+        let Some(code) = status.code() else {
+            return MachineExit::Killed(status.signal().unwrap_or(0));
+        };
+        let verdict = Self::VERDICTS.iter().find(|(value, _)| *value == code);
+        // A process status has eight bits.
+        verdict.map_or(MachineExit::Qemu((code & 0xff) as u8), |(_, verdict)| {
+            *verdict
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(wait_status: i32) -> MachineExit {
+        MachineExit::from(ExitStatus::from_raw(wait_status))
+    }
+
+    #[test]
+    fn a_triple_fault_or_a_killed_qemu_read_as_success() {
+        assert_eq!(after(0), MachineExit::Reset);
+        assert_eq!(after(9), MachineExit::Killed(9));
+        for exit in [after(0), after(9), after(1 << 8), after(43 << 8)] {
+            assert_ne!(exit.status(), Status::Success, "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_verdict_of_the_kernel_mistaken_for_another() {
+        let verdict = |value: i32| after(((value << 1) | 1) << 8);
+        assert_eq!(verdict(0x10).status(), Status::Success);
+        assert_eq!(verdict(0x11).status(), Status::CommandFailed);
+        assert_eq!(verdict(0x12).status(), Status::Panicked);
+        assert_eq!(verdict(0x13).status(), Status::Violation);
+        assert_eq!(verdict(0x14), MachineExit::Reboot);
+    }
+}

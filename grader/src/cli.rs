@@ -1,0 +1,71 @@
+//! The command line of `kit`.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::bench::{self, BenchArgs};
+use crate::doctor;
+use crate::run::{self, Outcome, RunArgs};
+use crate::say;
+use crate::setup::{self, Policy};
+use crate::status::{Failure, Status};
+use crate::workspace::Workspace;
+
+/// Boots, examines and measures the TLB-shootdown kernel.
+#[derive(Parser, Debug)]
+#[command(name = "kit", version, args_conflicts_with_subcommands = true, after_help = Status::help())]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Build the kernel and boot it to its shell (what kit does when nothing else is said); Ctrl-] leaves
+    #[command(after_help = Status::help())]
+    Run(Box<RunArgs>),
+    /// Install what is missing: the Rust target, QEMU
+    Setup,
+    /// Say what is here, what is missing, and what that disables
+    Doctor(JsonArgs),
+    /// Measure, and print ratios within one run
+    Bench(BenchArgs),
+}
+
+/// Arguments of commands that can answer a program.
+#[derive(Args, Clone, Copy, Debug)]
+struct JsonArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Cli {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    /// Every [`Status`] but success.
+    pub fn run(self) -> Result<Outcome, Failure> {
+        match self.command {
+            None => run::run(&self.run),
+            Some(Command::Run(args)) => run::run(&args),
+            Some(Command::Setup) => set_up(),
+            Some(Command::Doctor(args)) => doctor::doctor(args.json).map(|()| Outcome::Done),
+            Some(Command::Bench(args)) => bench::bench(&args).map(|()| Outcome::Done),
+        }
+    }
+}
+
+fn set_up() -> Result<Outcome, Failure> {
+    let workspace = Workspace::find()?;
+    let qemu = setup::qemu(&workspace, None, Policy::Install)?;
+    let info = setup::qemu_info(&workspace, &qemu)?;
+    setup::toolchain(&workspace, Policy::Install)?;
+    say::line(format_args!(
+        "everything is installed; QEMU is version {}",
+        info.version
+    ));
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,365 @@
+//! The loop that connects a running machine to a person, a pipe or a transcript until one of them ends.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, read};
+use rustix::stdio;
+
+use crate::child::{MachineExit, Qemu};
+use crate::input::{Input, Read, Source};
+use crate::output::Output;
+use crate::signals::{Asked, Signals, stop_here};
+use crate::terminal::RawMode;
+use crate::watchdog::BootWatch;
+
+/// Output that may wait for a slow reader before the machine is held back.
+const BACKLOG: usize = 1 << 20;
+/// What is kept of QEMU's own messages.
+const MESSAGES: usize = 1 << 16;
+
+/// Why the loop ended. In all cases but the first QEMU still runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// QEMU ended.
+    Exited(MachineExit),
+    /// The boot made no progress; the diagnosis says how far it came.
+    NotBooted([String; 3]),
+    /// The time limit passed.
+    TimedOut,
+    /// The prompt was shown, and nothing else was asked for.
+    Prompted,
+    /// The person pressed the key that leaves.
+    Left,
+    /// The input ended and the output settled.
+    InputEnded,
+    /// The input ended, but a command was still running and silent.
+    Stuck,
+    /// A signal asked us to end.
+    Signal(i32),
+    /// Standard input or output failed.
+    Broken(String),
+}
+
+/// How to run the loop.
+#[derive(Debug)]
+pub struct Wiring<'a> {
+    /// What standard input is.
+    pub source: Source,
+    /// Where the machine's output goes.
+    pub output: Output<'a>,
+    /// The terminal, if the shell has one.
+    pub terminal: Option<&'a RawMode>,
+    /// Signals to obey, if they are ours to obey.
+    pub signals: Option<&'a Signals>,
+    /// Time without progress after which a boot is given up.
+    pub patience: Duration,
+    /// Limit for the whole run.
+    pub timeout: Option<Duration>,
+    /// End at the first prompt.
+    pub until_prompt: bool,
+}
+
+/// What a finished loop leaves.
+#[derive(Debug)]
+pub struct Finished {
+    /// Why it ended.
+    pub ending: Ending,
+    /// The machine's output, if it was kept.
+    pub transcript: Vec<u8>,
+    /// The last line the machine wrote.
+    pub last_seen: String,
+    /// QEMU's own messages.
+    pub messages: String,
+    /// From the start to the first prompt.
+    pub prompt_after: Option<Duration>,
+    /// The boot was over.
+    pub booted: bool,
+    /// From the start to the end.
+    pub elapsed: Duration,
+}
+
+/// Connects `qemu`, started at `start`, until something ends. All that QEMU sent before it ended is passed on.
+#[must_use]
+pub fn connect(qemu: &mut Qemu, wiring: Wiring<'_>, start: Instant) -> Finished {
+    let mut console = Console {
+        watch: BootWatch::new(wiring.patience, start),
+        input: Input::new(wiring.source),
+        messages: Vec::new(),
+        open: Open {
+            output: true,
+            messages: true,
+        },
+        last: start,
+        prompt_after: None,
+        start,
+        wiring,
+    };
+    let ending = loop {
+        if let Some(ending) = console.turn(qemu) {
+            break ending;
+        }
+    };
+    console.finish(ending)
+}
+
+struct Console<'a> {
+    wiring: Wiring<'a>,
+    watch: BootWatch,
+    input: Input,
+    messages: Vec<u8>,
+    open: Open,
+    start: Instant,
+    last: Instant,
+    prompt_after: Option<Duration>,
+}
+
+/// The pipes QEMU has not closed: a closed one polls readable for ever.
+struct Open {
+    output: bool,
+    messages: bool,
+}
+
+/// What polled ready.
+#[derive(Default)]
+struct Ready {
+    typed: bool,
+    writable: bool,
+}
+
+impl Console<'_> {
+    /// One round: wait, move bytes, then judge. Bytes go first, so that a host that slept does not take old
+    /// news for silence.
+    fn turn(&mut self, qemu: &mut Qemu) -> Option<Ending> {
+        let ready = match self.wait(qemu) {
+            Ok(ready) => ready,
+            Err(error) => return Some(Ending::Broken(format!("waiting: {error}"))),
+        };
+        let exit = qemu.exit();
+        self.receive(qemu);
+        if ready.writable {
+            if let Err(error) = self.wiring.output.flush() {
+                return Some(Ending::Broken(format!("writing the output: {error}")));
+            }
+            self.last = Instant::now();
+        }
+        if let Some(ending) = self.obey().or_else(|| self.type_in(qemu, ready.typed)) {
+            return Some(ending);
+        }
+        if let Some(exit) = exit {
+            return self.drain(qemu).or(Some(Ending::Exited(exit)));
+        }
+        self.judge(Instant::now())
+    }
+
+    fn wait(&self, qemu: &Qemu) -> io::Result<Ready> {
+        const TYPED: usize = 1;
+        const WRITABLE: usize = 2;
+        let mut fds: Vec<(usize, PollFd<'_>)> = vec![(0, watch(&qemu.ended, PollFlags::IN))];
+        let mut add = |tag, fd| fds.push((tag, fd));
+        if self.open.output && self.wiring.output.backlog() < BACKLOG {
+            add(0, watch(&qemu.output, PollFlags::IN));
+        }
+        if self.open.messages {
+            add(0, watch(&qemu.messages, PollFlags::IN));
+        }
+        if let Some(signals) = self.wiring.signals {
+            add(0, watch(signals, PollFlags::IN));
+        }
+        if self.input.wanted() {
+            add(
+                TYPED,
+                PollFd::from_borrowed_fd(stdio::stdin(), PollFlags::IN),
+            );
+        }
+        if let (true, true, Some(input)) = (self.watch.ready(), self.input.waiting(), &qemu.input) {
+            add(0, watch(input, PollFlags::OUT));
+        }
+        if let Some(output) = self.wiring.output.waiting() {
+            add(WRITABLE, PollFd::from_borrowed_fd(output, PollFlags::OUT));
+        }
+        let (tags, mut fds): (Vec<usize>, Vec<PollFd<'_>>) = fds.into_iter().unzip();
+        match poll(&mut fds, self.patience().as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let ready = |tag| {
+            tags.iter()
+                .zip(&fds)
+                .any(|(of, fd)| *of == tag && !fd.revents().is_empty())
+        };
+        Ok(Ready {
+            typed: ready(TYPED),
+            writable: ready(WRITABLE),
+        })
+    }
+
+    /// The time until the next deadline.
+    fn patience(&self) -> Option<Timespec> {
+        let settles = self
+            .input
+            .settles(&self.wiring.output, self.last)
+            .map(|(time, _)| time);
+        let limit = self.wiring.timeout.map(|limit| self.start + limit);
+        let next = [
+            self.watch.deadline(),
+            limit,
+            self.watch.ready().then_some(settles).flatten(),
+        ];
+        let left = next
+            .into_iter()
+            .flatten()
+            .min()?
+            .saturating_duration_since(Instant::now());
+        Timespec::try_from(left).ok()
+    }
+
+    /// Reads what QEMU has to say, without blocking. Returns whether the machine sent anything.
+    fn receive(&mut self, qemu: &Qemu) -> bool {
+        let mut buffer = [0; 1 << 14];
+        if let Ok(count) = read(&qemu.messages, &mut buffer) {
+            let kept = count.min(MESSAGES - self.messages.len());
+            self.messages.extend_from_slice(&buffer[..kept]);
+            self.open.messages = count > 0;
+        }
+        if self.wiring.output.backlog() >= BACKLOG {
+            return false;
+        }
+        let Ok(count) = read(&qemu.output, &mut buffer) else {
+            return false;
+        };
+        self.open.output = count > 0;
+        if count > 0 {
+            self.heard(&buffer[..count], Instant::now());
+        }
+        count > 0
+    }
+
+    fn heard(&mut self, bytes: &[u8], now: Instant) {
+        self.watch.feed(bytes, now);
+        if self.watch.prompted() && self.prompt_after.is_none() {
+            self.prompt_after = Some(now - self.start);
+        }
+        self.wiring.output.push(bytes);
+        self.last = now;
+    }
+
+    fn obey(&self) -> Option<Ending> {
+        match self.wiring.signals?.asked()? {
+            Asked::End(signal) => return Some(Ending::Signal(signal)),
+            Asked::Stop => {
+                self.wiring.terminal.inspect(|terminal| terminal.suspend());
+                stop_here();
+                self.wiring
+                    .terminal
+                    .inspect(|terminal| drop(terminal.apply()));
+            }
+            Asked::Continue => {
+                self.wiring
+                    .terminal
+                    .inspect(|terminal| drop(terminal.apply()));
+            }
+        }
+        None
+    }
+
+    /// Moves what was typed towards the machine, which gets it once its shell is there to take it.
+    fn type_in(&mut self, qemu: &Qemu, typed: bool) -> Option<Ending> {
+        if typed {
+            match self.input.take(stdio::stdin()) {
+                Ok(Read::More) => {}
+                Ok(Read::Leave) => return Some(Ending::Left),
+                Err(error) => return Some(Ending::Broken(format!("reading the input: {error}"))),
+            }
+        }
+        if let (true, true, Some(to)) = (self.watch.ready(), self.input.waiting(), &qemu.input) {
+            self.input.give(to);
+            self.last = Instant::now();
+        }
+        None
+    }
+
+    fn judge(&self, now: Instant) -> Option<Ending> {
+        if self
+            .watch
+            .deadline()
+            .is_some_and(|deadline| now >= deadline)
+        {
+            return Some(Ending::NotBooted(self.watch.diagnosis()));
+        }
+        if self
+            .wiring
+            .timeout
+            .is_some_and(|limit| now >= self.start + limit)
+        {
+            return Some(Ending::TimedOut);
+        }
+        if self.wiring.until_prompt && self.watch.prompted() {
+            return Some(Ending::Prompted);
+        }
+        match self.input.settles(&self.wiring.output, self.last) {
+            Some((time, settled)) if self.watch.ready() && now >= time => Some(if settled {
+                Ending::InputEnded
+            } else {
+                Ending::Stuck
+            }),
+            _ => None,
+        }
+    }
+
+    /// Passes on what QEMU sent before it ended. Returns early only if the receiver fails or we must end.
+    fn drain(&mut self, qemu: &Qemu) -> Option<Ending> {
+        while self.receive(qemu) || self.wiring.output.backlog() >= BACKLOG {
+            if let Some(ending) = self.pass_on() {
+                return Some(ending);
+            }
+        }
+        None
+    }
+
+    /// Writes out the backlog, as slowly as the receiver reads it, but for a line that may be a boot message.
+    fn pass_on(&mut self) -> Option<Ending> {
+        while let Some(output) = self.wiring.output.waiting() {
+            let mut fds = vec![PollFd::from_borrowed_fd(output, PollFlags::OUT)];
+            fds.extend(
+                self.wiring
+                    .signals
+                    .map(|signals| watch(signals, PollFlags::IN)),
+            );
+            let _ = poll(&mut fds, None);
+            if let Some(Asked::End(signal)) = self.wiring.signals.and_then(Signals::asked) {
+                return Some(Ending::Signal(signal));
+            }
+            if let Err(error) = self.wiring.output.flush() {
+                return Some(Ending::Broken(format!("writing the output: {error}")));
+            }
+        }
+        None
+    }
+
+    fn finish(mut self, ending: Ending) -> Finished {
+        self.wiring.output.close();
+        let flushed = match ending {
+            Ending::Signal(_) | Ending::Broken(_) => None,
+            _ => self.pass_on(),
+        };
+        Finished {
+            ending: flushed.unwrap_or(ending),
+            last_seen: self.wiring.output.last_seen(),
+            messages: String::from_utf8_lossy(&self.messages)
+                .trim_end()
+                .to_owned(),
+            prompt_after: self.prompt_after,
+            booted: self.watch.ready(),
+            elapsed: self.start.elapsed(),
+            transcript: self.wiring.output.transcript(),
+        }
+    }
+}
+
+fn watch<'a>(fd: &'a impl AsFd, flags: PollFlags) -> PollFd<'a> {
+    let fd: BorrowedFd<'a> = fd.as_fd();
+    PollFd::from_borrowed_fd(fd, flags)
+}

@@ -1,0 +1,154 @@
+//! From the sources to a running machine: tools, kernel, initrd, QEMU.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use tempfile::NamedTempFile;
+
+use crate::child::Qemu;
+use crate::command::{Com1, Session, arguments, quoted};
+use crate::console::{Finished, Wiring, connect};
+use crate::kernel::Kernel;
+use crate::options::MachineOptions;
+use crate::setup::{self, Policy};
+use crate::status::Failure;
+use crate::workspace::Workspace;
+
+/// Holding one means everything is there to boot a machine: QEMU, and a kernel built from the sources as
+/// they were when it was made.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Where the files of a run are put.
+    pub workspace: Workspace,
+    /// The kernel.
+    pub kernel: Kernel,
+    /// The QEMU program.
+    pub qemu: PathBuf,
+    /// The `kit` program, through which QEMU is started.
+    pub launcher: PathBuf,
+}
+
+impl Prepared {
+    /// Finds or installs the tools and builds the kernel, unless `ready_made` names one.
+    ///
+    /// # Errors
+    /// What [`setup`] and [`Kernel::build`] fail with.
+    pub fn new(
+        workspace: Workspace,
+        options: &MachineOptions,
+        ready_made: Option<&Path>,
+        policy: Policy,
+    ) -> Result<Self, Failure> {
+        // Everything is asked for before anything is built: a missing tool is told at once.
+        let qemu = setup::qemu(&workspace, options.qemu.as_deref(), policy)?;
+        let kernel = match ready_made {
+            Some(elf) => Kernel::ready_made(&workspace, elf)?,
+            None => Kernel::build(
+                &workspace,
+                &setup::toolchain(&workspace, policy)?,
+                options.profile,
+            )?,
+        };
+        let launcher = env::current_exe()
+            .map_err(|error| Failure::host(format!("finding kit itself: {error}")))?;
+        Ok(Self {
+            workspace,
+            kernel,
+            qemu,
+            launcher,
+        })
+    }
+
+    /// The initrd for a run.
+    ///
+    /// # Errors
+    /// [`crate::status::Status::Host`] when it cannot be written.
+    pub fn initrd(&self, script: Option<&[u8]>) -> Result<Initrd, Failure> {
+        match script {
+            None => Ok(Initrd::Kept(self.kernel.initrd.clone())),
+            Some(script) => self
+                .kernel
+                .with_script(&self.workspace, script)
+                .map(Initrd::Temporary),
+        }
+    }
+
+    /// The command to boot this machine by hand, as one line, with COM1 on the terminal; Ctrl-A x leaves.
+    ///
+    /// # Errors
+    /// As [`arguments`].
+    pub fn by_hand(
+        &self,
+        options: &MachineOptions,
+        session: Session,
+        initrd: &Path,
+    ) -> Result<String, Failure> {
+        Ok(quoted(
+            &self.qemu,
+            &self.arguments(options, session, Com1::Terminal, initrd)?,
+        ))
+    }
+
+    /// Boots the machine and stays connected until something ends. QEMU has ended afterwards.
+    ///
+    /// # Errors
+    /// As [`arguments`], and [`crate::status::Status::Host`] when QEMU cannot be started.
+    pub fn boot(
+        &self,
+        options: &MachineOptions,
+        session: Session,
+        initrd: &Path,
+        wiring: Wiring<'_>,
+    ) -> Result<Finished, Failure> {
+        let arguments = self.arguments(options, session, Com1::Pipes, initrd)?;
+        let start = Instant::now();
+        let mut qemu = Qemu::start(&self.launcher, &self.qemu, &arguments)?;
+        Ok(connect(&mut qemu, wiring, start))
+    }
+
+    fn arguments(
+        &self,
+        options: &MachineOptions,
+        session: Session,
+        com1: Com1,
+        initrd: &Path,
+    ) -> Result<Vec<OsString>, Failure> {
+        arguments(options, session, com1, &self.kernel.elf, initrd)
+    }
+}
+
+/// The initrd of a run; a temporary one is deleted with the value.
+#[derive(Debug)]
+pub enum Initrd {
+    /// The one beside the kernel.
+    Kept(PathBuf),
+    /// One with a script.
+    Temporary(NamedTempFile),
+}
+
+impl Initrd {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Initrd::Kept(path) => path,
+            Initrd::Temporary(file) => file.path(),
+        }
+    }
+
+    /// The file, which now stays.
+    ///
+    /// # Errors
+    /// [`crate::status::Status::Host`] when it cannot be kept.
+    pub fn keep(self) -> Result<PathBuf, Failure> {
+        match self {
+            Initrd::Kept(path) => Ok(path),
+            Initrd::Temporary(file) => {
+                let kept = file.keep().map(|(_, path)| path);
+                kept.map_err(|error| Failure::host(format!("keeping the initrd: {}", error.error)))
+            }
+        }
+    }
+}

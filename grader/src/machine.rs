@@ -1,0 +1,265 @@
+//! The machine for tests: a script in, its transcript and verdict out.
+//!
+//! The kernel is built once in a process, with what is missing installed first, as `kit run` does.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::child::MachineExit;
+use crate::command::Session;
+use crate::console::{Ending, Finished, Wiring};
+use crate::input::Source;
+use crate::launch::Prepared;
+use crate::options::{Apic, Board, MachineOptions, Threads};
+use crate::output::Output;
+use crate::setup::Policy;
+use crate::status::{Failure, Status};
+use crate::verdict::{Kind, judge};
+use crate::watchdog::BootWatch;
+use crate::workspace::Workspace;
+
+/// A machine to run scripts in, built up by its methods. Each run boots anew.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    options: MachineOptions,
+    launcher: PathBuf,
+    timeout: Duration,
+    int_log: bool,
+}
+
+/// How a script ended and what it left.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What `kit run --script` ends with.
+    pub status: Status,
+    /// How the machine ended; `None` when it was ended at the time limit or did not boot.
+    pub exit: Option<MachineExit>,
+    /// All that the machine wrote to COM1, with plain newlines; what is not UTF-8 is replaced.
+    pub transcript: String,
+    /// QEMU's interrupt log, if it was asked for.
+    pub int_log: Option<String>,
+    /// What kit says about a run that did not succeed; else empty.
+    pub complaint: String,
+    /// From the start of QEMU to its end.
+    pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// The transcript without the kernel's boot messages.
+    #[must_use]
+    pub fn script_transcript(&self) -> String {
+        let lines = self.transcript.split_inclusive('\n');
+        lines.filter(|line| !line.starts_with("boot: ")).collect()
+    }
+
+    /// The output of each command that answered with JSON, in order.
+    #[must_use]
+    pub fn json(&self) -> Vec<serde_json::Value> {
+        self.transcript
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(is_object)
+            .collect()
+    }
+}
+
+fn is_object(value: &serde_json::Value) -> bool {
+    value.is_object()
+}
+
+impl Machine {
+    /// Four CPUs, as `kit run`. `kit` is the program that starts QEMU: in a test of this package
+    /// `env!("CARGO_BIN_EXE_kit")`.
+    #[must_use]
+    pub fn new(kit: impl Into<PathBuf>) -> Self {
+        let timeout = Duration::from_secs(120);
+        Self {
+            options: MachineOptions::default(),
+            launcher: kit.into(),
+            timeout,
+            int_log: false,
+        }
+    }
+
+    /// Number of CPUs, 1 to 64.
+    #[must_use]
+    pub fn cpus(mut self, cpus: u32) -> Self {
+        self.options.cpus = cpus;
+        self
+    }
+
+    /// Memory in MiB.
+    #[must_use]
+    pub fn memory(mut self, mib: u32) -> Self {
+        self.options.memory = mib;
+        self
+    }
+
+    /// QEMU machine type.
+    #[must_use]
+    pub fn board(mut self, board: Board) -> Self {
+        self.options.machine = board;
+        self
+    }
+
+    /// Local APIC mode.
+    #[must_use]
+    pub fn apic(mut self, apic: Apic) -> Self {
+        self.options.apic = apic;
+        self
+    }
+
+    /// Protocol to start with.
+    #[must_use]
+    pub fn proto(mut self, name: &str) -> Self {
+        self.options.proto = Some(name.to_owned());
+        self
+    }
+
+    /// First generation.
+    #[must_use]
+    pub fn generation(mut self, first: u32) -> Self {
+        self.options.generation = Some(first);
+        self
+    }
+
+    /// Seed.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = Some(seed);
+        self
+    }
+
+    /// Instructions are counted: equal scripts give equal transcripts.
+    #[must_use]
+    pub fn deterministic(mut self) -> Self {
+        self.options.deterministic = true;
+        self
+    }
+
+    /// A host thread for each vCPU, cores or not.
+    #[must_use]
+    pub fn threaded(mut self) -> Self {
+        self.options.threads = Threads::Multi;
+        self
+    }
+
+    /// The unoptimised kernel.
+    #[must_use]
+    pub fn debug_kernel(mut self) -> Self {
+        self.options.profile.debug = true;
+        self
+    }
+
+    /// Has QEMU log every delivered interrupt.
+    #[must_use]
+    pub fn int_log(mut self) -> Self {
+        self.int_log = true;
+        self
+    }
+
+    /// Wall-clock limit for a run; 120 s unless set. It guards against hangs and decides nothing else.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = limit;
+        self
+    }
+
+    /// Boots and runs a script to its end.
+    ///
+    /// # Errors
+    /// What kept the machine from being started at all; how a started one ended is in the [`Outcome`].
+    pub fn script(&self, script: &str) -> Result<Outcome, Failure> {
+        let prepared = self.prepared()?;
+        let log = if self.int_log {
+            Some(self.log_file(&prepared)?)
+        } else {
+            None
+        };
+        let mut options = self.options.clone();
+        options.int_log = log.as_ref().map(|file| file.path().to_path_buf());
+        let initrd = prepared.initrd(Some(script.as_bytes()))?;
+        let session = Session {
+            script: true,
+            ..Session::default()
+        };
+        let finished = prepared.boot(&options, session, initrd.path(), self.wiring(false))?;
+        let by_hand = prepared.by_hand(&options, session, initrd.path())?;
+        let mut outcome = outcome(finished, &by_hand);
+        outcome.int_log = log.map(|file| read_lossy(file.path())).transpose()?;
+        Ok(outcome)
+    }
+
+    /// Boots to the prompt, and no further. Returns the time from the start of QEMU.
+    ///
+    /// # Errors
+    /// Also when the machine did not boot.
+    pub fn boot_time(&self) -> Result<Duration, Failure> {
+        let prepared = self.prepared()?;
+        let (session, initrd) = (Session::default(), prepared.initrd(None)?);
+        let finished = prepared.boot(&self.options, session, initrd.path(), self.wiring(true))?;
+        judge(
+            &finished,
+            Kind::Shell,
+            &prepared.by_hand(&self.options, session, initrd.path())?,
+        )?;
+        finished
+            .prompt_after
+            .ok_or_else(|| Failure::new(Status::NotBooted, "the machine ended before its prompt"))
+    }
+
+    fn wiring(&self, until_prompt: bool) -> Wiring<'static> {
+        Wiring {
+            source: Source::None,
+            output: Output::kept(),
+            terminal: None,
+            signals: None,
+            patience: BootWatch::PATIENCE,
+            timeout: Some(self.timeout),
+            until_prompt,
+        }
+    }
+
+    fn log_file(&self, prepared: &Prepared) -> Result<tempfile::NamedTempFile, Failure> {
+        let made = tempfile::Builder::new()
+            .prefix("int-")
+            .tempfile_in(prepared.workspace.own_dir()?);
+        made.map_err(|error| Failure::host(format!("making the interrupt log: {error}")))
+    }
+
+    fn prepared(&self) -> Result<Prepared, Failure> {
+        // One cargo call for all tests of a process, however many threads ask.
+        static BUILT: [OnceLock<Result<Prepared, Failure>>; 2] = [OnceLock::new(), OnceLock::new()];
+        let build = || Prepared::new(Workspace::find()?, &self.options, None, Policy::Install);
+        let prepared = BUILT[usize::from(self.options.profile.debug)]
+            .get_or_init(build)
+            .clone()?;
+        Ok(Prepared {
+            launcher: self.launcher.clone(),
+            ..prepared
+        })
+    }
+}
+
+fn outcome(finished: Finished, by_hand: &str) -> Outcome {
+    let verdict = judge(&finished, Kind::Script, by_hand);
+    Outcome {
+        status: verdict
+            .as_ref()
+            .map_or_else(|failure| failure.status, |()| Status::Success),
+        exit: match finished.ending {
+            Ending::Exited(exit) => Some(exit),
+            _ => None,
+        },
+        complaint: verdict.map_or_else(|failure| failure.to_string(), |()| String::new()),
+        transcript: String::from_utf8_lossy(&finished.transcript).into_owned(),
+        int_log: None,
+        elapsed: finished.elapsed,
+    }
+}
+
+fn read_lossy(path: &Path) -> Result<String, Failure> {
+    use crate::status::Doing;
+    Ok(String::from_utf8_lossy(&std::fs::read(path).doing("reading", path)?).into_owned())
+}

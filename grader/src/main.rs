@@ -1,0 +1,29 @@
+//! The program `kit`: see the library for what it does.
+
+#![forbid(unsafe_code)]
+
+use std::env;
+use std::process::ExitCode;
+
+use clap::Parser;
+use grader::child::{self, BECOME, CANNOT_START};
+use grader::cli::Cli;
+use grader::run::Outcome;
+use grader::say;
+use grader::status::Status;
+
+fn main() -> ExitCode {
+    let mut words = env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == BECOME) {
+        eprintln!("kit: {}", child::become_qemu(words));
+        return ExitCode::from(CANNOT_START);
+    }
+    match Cli::parse().run() {
+        Ok(Outcome::Done) => Status::Success.into(),
+        Ok(Outcome::Signal(signal)) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
+        Err(failure) => {
+            say::line(&failure);
+            failure.status.into()
+        }
+    }
+}

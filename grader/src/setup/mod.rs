@@ -1,0 +1,70 @@
+//! Finds the tools the kit needs and installs what is missing. What is there already costs a few file
+//! look-ups, no processes.
+
+mod apt;
+mod install;
+mod qemu;
+mod toolchain;
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use crate::status::Failure;
+use crate::workspace::Workspace;
+
+pub use qemu::{QemuInfo, Version};
+pub use toolchain::Toolchain;
+
+/// Whether a missing tool may be installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Install it, saying so.
+    Install,
+    /// Only report it.
+    Look,
+}
+
+/// A compiler that can build the kernel, installing one where there is none.
+///
+/// # Errors
+/// [`crate::status::Status::Missing`], with the commands to run.
+pub fn toolchain(workspace: &Workspace, policy: Policy) -> Result<Toolchain, Failure> {
+    toolchain::ensure(workspace, policy)
+}
+
+/// A QEMU that can boot the kernel: `chosen`, or the one in `PATH`, installing it where there is none.
+///
+/// # Errors
+/// [`crate::status::Status::Usage`] when `chosen` is not a program, else
+/// [`crate::status::Status::Missing`], with the commands to run.
+pub fn qemu(
+    workspace: &Workspace,
+    chosen: Option<&Path>,
+    policy: Policy,
+) -> Result<PathBuf, Failure> {
+    qemu::ensure(workspace, chosen, policy)
+}
+
+/// What is known about a QEMU; remembered from run to run until the program changes.
+///
+/// # Errors
+/// [`crate::status::Status::Host`] when the program does not tell its version.
+pub fn qemu_info(workspace: &Workspace, program: &Path) -> Result<QemuInfo, Failure> {
+    qemu::info(workspace, program)
+}
+
+/// The first executable file called `name` in `PATH`.
+#[must_use]
+pub fn in_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|file| executable(file))
+}
+
+/// Whether `file` is a file somebody may execute.
+fn executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,167 @@
+//! From power-on to Rust: the PVH entry, and what the host told the kernel.
+//!
+//! A PVH loader enters in 32-bit protected mode without paging, with EBX pointing at the start
+//! information (Xen's `arch-x86/hvm/start_info.h`). The code here maps the first gigabyte three
+//! times (at 0, in the direct map, at the kernel's address), enters long mode and calls Rust.
+//! The application processors later pass through the same tables.
+
+#[cfg(target_os = "none")]
+use {crate::phys, core::slice, x86_64::PhysAddr};
+
+/// What `magic` in the start information must be.
+const START_MAGIC: u32 = 0x336e_c578;
+/// A memory-map entry of this type is RAM (the numbering of ACPI's E820 types).
+const E820_RAM: u32 = 1;
+/// The most memory-map entries that are kept; more are refused.
+const MAX_REGIONS: usize = 64;
+
+#[repr(C)]
+struct StartInfo {
+    magic: u32,
+    version: u32,
+    flags: u32,
+    module_count: u32,
+    modules: u64,
+    command_line: u64,
+    rsdp: u64,
+    memory_map: u64,
+    memory_map_entries: u32,
+    reserved: u32,
+}
+
+#[repr(C)]
+struct Module {
+    address: u64,
+    size: u64,
+    command_line: u64,
+    reserved: u64,
+}
+
+#[repr(C)]
+struct MemoryMapEntry {
+    address: u64,
+    size: u64,
+    kind: u32,
+    reserved: u32,
+}
+
+/// A stretch of physical memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Region {
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+    /// Whether it is RAM that the firmware does not claim.
+    pub usable: bool,
+}
+
+/// What the kernel was started with.
+#[derive(Clone, Copy, Debug)]
+pub struct BootInfo {
+    regions: [Region; MAX_REGIONS],
+    region_count: usize,
+    /// The words after the kernel's name, or empty.
+    pub command_line: &'static str,
+    /// The module that came along, or empty.
+    pub initrd: &'static [u8],
+    /// Where the initrd lies, so that its frames are not given out.
+    pub initrd_region: Region,
+    /// Where the ACPI tables begin, 0 if the loader did not say.
+    pub rsdp: u64,
+}
+
+impl BootInfo {
+    /// The memory map, as the loader ordered it.
+    pub fn regions(&self) -> &[Region] {
+        &self.regions[..self.region_count]
+    }
+}
+
+/// Reads the start information at physical `address`.
+///
+/// # Safety
+/// `address` is what the PVH loader left in EBX: a valid `hvm_start_info` whose pointers are valid
+/// and lie in the first gigabyte, and that nothing writes to any more.
+#[cfg(target_os = "none")]
+unsafe fn read_start_info(address: u64) -> BootInfo {
+    // SAFETY: the caller passes the loader's pointer; the first gigabyte is in the direct map.
+    let info = unsafe { &*phys::map(PhysAddr::new(address)).as_ptr::<StartInfo>() };
+    assert!(info.magic == START_MAGIC, "not started by PVH: the start information has magic {:#x}", info.magic);
+    let mut boot = BootInfo {
+        regions: [Region::default(); MAX_REGIONS],
+        region_count: 0,
+        command_line: "",
+        initrd: &[],
+        initrd_region: Region::default(),
+        rsdp: info.rsdp,
+    };
+    // SAFETY: the loader promises `memory_map_entries` entries at `memory_map`.
+    let entries = unsafe { direct_slice::<MemoryMapEntry>(info.memory_map, info.memory_map_entries as usize) };
+    assert!(entries.len() <= MAX_REGIONS, "the memory map has {} entries, at most {MAX_REGIONS} are kept", entries.len());
+    for (region, entry) in boot.regions.iter_mut().zip(entries) {
+        *region = Region {
+            start: entry.address,
+            end: entry.address.saturating_add(entry.size),
+            usable: entry.kind == E820_RAM,
+        };
+        boot.region_count += 1;
+    }
+    if info.command_line != 0 {
+        // SAFETY: the loader promises a NUL-terminated string there; it is never written again.
+        let text = unsafe { core::ffi::CStr::from_ptr(phys::map(PhysAddr::new(info.command_line)).as_ptr()) };
+        boot.command_line = text.to_str().unwrap_or("");
+    }
+    if info.module_count > 0 {
+        // SAFETY: the loader promises `module_count` entries at `modules`, and the module's bytes.
+        let module = unsafe { &direct_slice::<Module>(info.modules, 1)[0] };
+        // SAFETY: as above; `frames` leaves the module's frames out, so nothing writes to them.
+        boot.initrd = unsafe { direct_slice(module.address, module.size as usize) };
+        boot.initrd_region =
+            Region { start: module.address, end: module.address + module.size, usable: false };
+    }
+    boot
+}
+
+/// `count` values of `T` at physical `address`.
+///
+/// # Safety
+/// They are there, initialised, aligned, in the direct map, and never written again.
+#[cfg(target_os = "none")]
+unsafe fn direct_slice<T>(address: u64, count: usize) -> &'static [T] {
+    if count == 0 {
+        return &[];
+    }
+    // SAFETY: the caller's promise.
+    unsafe { slice::from_raw_parts(phys::map(PhysAddr::new(address)).as_ptr(), count) }
+}
+
+/// Where the entry code jumps once it is in long mode at the kernel's address.
+#[cfg(target_os = "none")]
+#[unsafe(no_mangle)]
+extern "C" fn boot_start(start_info: u64) -> ! {
+    unsafe extern "Rust" {
+        fn kernel_main(boot: BootInfo) -> !;
+    }
+    crate::percpu::install_boot();
+    // SAFETY: the entry code passes EBX on untouched.
+    let boot = unsafe { read_start_info(start_info) };
+    // SAFETY: the kernel crate defines it with this signature; it is called once.
+    unsafe { kernel_main(boot) }
+}
+
+#[cfg(target_os = "none")]
+core::arch::global_asm!(include_str!("boot.s"));
+
+#[cfg(target_os = "none")]
+unsafe extern "C" {
+    static boot_pml4: u8;
+}
+
+/// The physical address of the tables that map the first gigabyte at 0, in the direct map and at
+/// the kernel's address. It fits 32 bits: the trampoline loads it in protected mode.
+#[cfg(target_os = "none")]
+pub(crate) fn bring_up_tables() -> u32 {
+    // The symbol is linked at its physical address.
+    (&raw const boot_pml4) as u32
+}

@@ -1,0 +1,288 @@
+//! Every way into the kernel: one stub a vector, one complete register frame, one handler.
+
+use crate::descriptors::{Ist, KERNEL_CODE};
+use core::arch::naked_asm;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use spin::Once;
+use x86_64::structures::idt::{Entry, InterruptDescriptorTable};
+use x86_64::{PrivilegeLevel, VirtAddr};
+
+/// The vector of a system call (`int 0x80`).
+pub const SYSCALL_VECTOR: u8 = 0x80;
+
+/// The interrupted context, every register of it, as the stubs lay it out on the stack.
+///
+/// Changing a field changes what the context resumes with.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "the registers' own names")]
+pub struct Frame {
+    pub r15: u64,
+    pub r14: u64,
+    pub r13: u64,
+    pub r12: u64,
+    pub r11: u64,
+    pub r10: u64,
+    pub r9: u64,
+    pub r8: u64,
+    pub rbp: u64,
+    pub rdi: u64,
+    pub rsi: u64,
+    pub rdx: u64,
+    pub rcx: u64,
+    pub rbx: u64,
+    pub rax: u64,
+    pub vector: u64,
+    /// The error code, 0 for vectors without one.
+    pub error: u64,
+    pub rip: u64,
+    pub cs: u64,
+    pub rflags: u64,
+    pub rsp: u64,
+    pub ss: u64,
+}
+
+impl Frame {
+    /// Every register with its name.
+    #[rustfmt::skip]
+    pub fn named(&self) -> [(&'static str, u64); 20] {
+        [
+            ("rax", self.rax), ("rbx", self.rbx), ("rcx", self.rcx), ("rdx", self.rdx),
+            ("rsi", self.rsi), ("rdi", self.rdi), ("rbp", self.rbp), ("rsp", self.rsp),
+            ("r8", self.r8), ("r9", self.r9), ("r10", self.r10), ("r11", self.r11),
+            ("r12", self.r12), ("r13", self.r13), ("r14", self.r14), ("r15", self.r15),
+            ("rip", self.rip), ("rflags", self.rflags), ("cs", self.cs), ("ss", self.ss),
+        ]
+    }
+
+    /// Whether ring 3 was interrupted.
+    pub fn from_user(&self) -> bool {
+        self.cs & 3 == 3
+    }
+
+    /// Whether the interrupted context took maskable interrupts.
+    pub fn interrupts_enabled(&self) -> bool {
+        self.rflags & 1 << 9 != 0
+    }
+}
+
+/// What the stubs call. Null until [`set_handler`].
+static HANDLER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Has every interrupt, exception and system call handled by `handler`, with interrupts off.
+pub fn set_handler(handler: fn(&mut Frame)) {
+    HANDLER.store(handler as *mut (), Ordering::Release);
+}
+
+/// Called by the stubs with the frame that they built.
+extern "C" fn dispatch(frame: &mut Frame) {
+    let handler = HANDLER.load(Ordering::Relaxed);
+    if handler.is_null() {
+        crate::exit::exit(crate::exit::Status::Panic);
+    }
+    // SAFETY: only `set_handler` writes it, from a function pointer of just this type.
+    let handler: fn(&mut Frame) = unsafe { core::mem::transmute(handler) };
+    handler(frame);
+}
+
+/// The stub of one vector: makes the frame uniform and goes to the common path.
+#[unsafe(naked)]
+extern "C" fn stub<const VECTOR: u8>() {
+    naked_asm!(
+        ".if {has_error} == 0", "push 0", ".endif",
+        "push {vector}",
+        "jmp {common}",
+        has_error = const has_error_code(VECTOR) as u32,
+        vector = const VECTOR as u32,
+        common = sym common,
+    )
+}
+
+/// The stub of a vector with a stack of its own, which can come between ring 3's entry and its
+/// SWAPGS.
+#[unsafe(naked)]
+extern "C" fn paranoid_stub<const VECTOR: u8>() {
+    naked_asm!(
+        ".if {has_error} == 0", "push 0", ".endif",
+        "push {vector}",
+        "jmp {paranoid}",
+        has_error = const has_error_code(VECTOR) as u32,
+        vector = const VECTOR as u32,
+        paranoid = sym paranoid,
+    )
+}
+
+/// SDM vol. 3A, table 6-1.
+const fn has_error_code(vector: u8) -> bool {
+    matches!(vector, 8 | 10..=14 | 17 | 21 | 29 | 30)
+}
+
+/// Saves the registers, calls `dispatch`, restores what it left there and resumes.
+#[unsafe(naked)]
+extern "C" fn common() {
+    naked_asm!(
+        "cld",
+        "test byte ptr [rsp + 24], 3", // the interrupted CS
+        "jz 1f",
+        "swapgs",
+        "1:",
+        "push rax", "push rbx", "push rcx", "push rdx", "push rsi", "push rdi", "push rbp",
+        "push r8", "push r9", "push r10", "push r11", "push r12", "push r13", "push r14", "push r15",
+        // The CPU aligned the stack before it pushed 5 words, 17 more came: it is aligned again.
+        "mov rdi, rsp",
+        "call {dispatch}",
+        "jmp {resume}",
+        dispatch = sym dispatch,
+        resume = sym resume,
+    )
+}
+
+/// Resumes the context whose frame RSP points at, with GS the kernel's.
+#[unsafe(naked)]
+extern "C" fn resume() {
+    naked_asm!(
+        "pop r15", "pop r14", "pop r13", "pop r12", "pop r11", "pop r10", "pop r9", "pop r8",
+        "pop rbp", "pop rdi", "pop rsi", "pop rdx", "pop rcx", "pop rbx", "pop rax",
+        "test byte ptr [rsp + 24], 3",
+        "jz 1f",
+        "swapgs",
+        "1:",
+        "add rsp, 16",
+        "iretq",
+    )
+}
+
+/// As `common`, but asks GS itself whose it is: the kernel's base is in the upper half.
+#[unsafe(naked)]
+extern "C" fn paranoid() {
+    naked_asm!(
+        "cld",
+        "push rax", "push rbx", "push rcx", "push rdx", "push rsi", "push rdi", "push rbp",
+        "push r8", "push r9", "push r10", "push r11", "push r12", "push r13", "push r14", "push r15",
+        "mov ecx, 0xc0000101", // IA32_GS_BASE
+        "rdmsr",
+        "xor ebx, ebx",
+        "test edx, edx",
+        "js 1f",
+        "swapgs",
+        "inc ebx",
+        "1:",
+        "mov rdi, rsp",
+        "call {dispatch}",
+        "test ebx, ebx",
+        "jz 2f",
+        "swapgs",
+        "2:",
+        "pop r15", "pop r14", "pop r13", "pop r12", "pop r11", "pop r10", "pop r9", "pop r8",
+        "pop rbp", "pop rdi", "pop rsi", "pop rdx", "pop rcx", "pop rbx", "pop rax",
+        "add rsp, 16",
+        "iretq",
+        dispatch = sym dispatch,
+    )
+}
+
+/// Leaves the kernel for ring 3 at `rip`, with `rsp`, one argument in RDI and every other register
+/// 0. The thread comes back only through the stubs. With interrupts off.
+#[unsafe(naked)]
+pub(crate) extern "C" fn enter_user(rip: u64, rsp: u64, argument: u64) -> ! {
+    naked_asm!(
+        "push {user_data}",
+        "push rsi",
+        "push 0x202", // interrupts on
+        "push {user_code}",
+        "push rdi",
+        "mov rdi, rdx",
+        "xor eax, eax", "xor ebx, ebx", "xor ecx, ecx", "xor edx, edx", "xor esi, esi", "xor ebp, ebp",
+        "xor r8d, r8d", "xor r9d, r9d", "xor r10d, r10d", "xor r11d, r11d",
+        "xor r12d, r12d", "xor r13d, r13d", "xor r14d, r14d", "xor r15d, r15d",
+        "swapgs",
+        "iretq",
+        user_data = const crate::descriptors::USER_DATA as u32,
+        user_code = const crate::descriptors::USER_CODE as u32,
+    )
+}
+
+type Stub = extern "C" fn();
+
+/// Sixteen stubs from `$base` on.
+macro_rules! row {
+    ($base:expr) => {
+        [
+            stub::<{ $base }>, stub::<{ $base + 1 }>, stub::<{ $base + 2 }>, stub::<{ $base + 3 }>,
+            stub::<{ $base + 4 }>, stub::<{ $base + 5 }>, stub::<{ $base + 6 }>, stub::<{ $base + 7 }>,
+            stub::<{ $base + 8 }>, stub::<{ $base + 9 }>, stub::<{ $base + 10 }>, stub::<{ $base + 11 }>,
+            stub::<{ $base + 12 }>, stub::<{ $base + 13 }>, stub::<{ $base + 14 }>, stub::<{ $base + 15 }>,
+        ]
+    };
+}
+
+/// The stubs of vectors 0x20 and up, a row of sixteen each.
+static STUBS: [[Stub; 16]; 14] = [
+    row!(0x20), row!(0x30), row!(0x40), row!(0x50), row!(0x60), row!(0x70), row!(0x80),
+    row!(0x90), row!(0xa0), row!(0xb0), row!(0xc0), row!(0xd0), row!(0xe0), row!(0xf0),
+];
+
+static IDT: Once<InterruptDescriptorTable> = Once::new();
+
+fn build() -> InterruptDescriptorTable {
+    let mut idt = InterruptDescriptorTable::new();
+    set(&mut idt.divide_error, stub::<0>, None);
+    set(&mut idt.debug, paranoid_stub::<1>, Some(Ist::Debug));
+    set(&mut idt.non_maskable_interrupt, paranoid_stub::<2>, Some(Ist::Nmi));
+    set(&mut idt.breakpoint, stub::<3>, None);
+    set(&mut idt.overflow, stub::<4>, None);
+    set(&mut idt.bound_range_exceeded, stub::<5>, None);
+    set(&mut idt.invalid_opcode, stub::<6>, None);
+    set(&mut idt.device_not_available, stub::<7>, None);
+    set(&mut idt.double_fault, paranoid_stub::<8>, Some(Ist::DoubleFault));
+    set(&mut idt.invalid_tss, stub::<10>, None);
+    set(&mut idt.segment_not_present, stub::<11>, None);
+    set(&mut idt.stack_segment_fault, stub::<12>, None);
+    set(&mut idt.general_protection_fault, stub::<13>, None);
+    set(&mut idt.page_fault, stub::<14>, None);
+    set(&mut idt.x87_floating_point, stub::<16>, None);
+    set(&mut idt.alignment_check, stub::<17>, None);
+    set(&mut idt.machine_check, paranoid_stub::<18>, Some(Ist::DoubleFault));
+    set(&mut idt.simd_floating_point, stub::<19>, None);
+    for (vector, stub) in (0x20..=0xff).zip(STUBS.iter().flatten()) {
+        set(&mut idt[vector], *stub, None);
+    }
+    // Ring 3 may raise just these two.
+    allow_ring_3(&mut idt.breakpoint);
+    allow_ring_3(&mut idt[SYSCALL_VECTOR]);
+    idt
+}
+
+fn allow_ring_3<F>(entry: &mut Entry<F>) {
+    let address = entry.handler_addr();
+    // SAFETY: the address is the entry's own.
+    unsafe { entry.set_handler_addr(address).set_privilege_level(PrivilegeLevel::Ring3) };
+}
+
+fn set<F>(entry: &mut Entry<F>, stub: Stub, ist: Option<Ist>) {
+    // SAFETY: each stub builds the frame that its vector calls for and returns by IRETQ; the
+    // stack-table entries are set before the table is loaded.
+    unsafe {
+        let options = entry.set_handler_addr(VirtAddr::new(stub as *const () as u64));
+        options.set_code_selector(x86_64::structures::gdt::SegmentSelector(KERNEL_CODE));
+        if let Some(ist) = ist {
+            options.set_stack_index(ist as u16);
+        }
+    }
+}
+
+/// Loads the table on this CPU. Its segments are loaded already.
+pub(crate) fn install() {
+    IDT.call_once(build).load();
+}
+
+/// Causes the debug trap, for a test of the exception path.
+pub fn breakpoint() {
+    x86_64::instructions::interrupts::int3();
+}
+
+/// Executes an instruction that is undefined, for a test of the exception path.
+pub fn undefined_instruction() {
+    // SAFETY: raises #UD, which the handler ends the machine with.
+    unsafe { core::arch::asm!("ud2", options(noreturn)) }
+}

@@ -1,0 +1,50 @@
+//! This CPU's interrupt flag.
+
+pub use x86_64::instructions::interrupts::{are_enabled, disable, enable};
+
+/// Sleeps until the next interrupt. Interrupts are on afterwards.
+///
+/// Enabling and halting are one step (STI's shadow), so an interrupt that came in before, while
+/// they were off, is not slept through.
+pub fn wait() {
+    x86_64::instructions::interrupts::enable_and_hlt();
+}
+
+/// Halts with the interrupt flag as it is: with interrupts off, until an NMI.
+pub fn halt() {
+    x86_64::instructions::hlt();
+}
+
+/// Interrupts are off on this CPU until this is dropped, which puts them back as they were.
+#[derive(Debug)]
+#[must_use = "interrupts come back when this is dropped"]
+pub struct Off {
+    were_enabled: bool,
+    /// The flag is the CPU's: the value may not move to another.
+    _cpu: core::marker::PhantomData<*mut ()>,
+}
+
+impl Off {
+    /// Turns them off.
+    #[inline(always)]
+    pub fn new() -> Self {
+        let were_enabled = are_enabled();
+        disable();
+        Off { were_enabled, _cpu: core::marker::PhantomData }
+    }
+}
+
+impl Default for Off {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Off {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.were_enabled {
+            enable();
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Accesses that may fault and say so, through this CPU's TLB.
+
+use core::arch::{asm, naked_asm};
+use crate::entry::Frame;
+
+/// An access was refused: the page-fault error code (SDM vol. 3A, 4.7), or 0 for a general
+/// protection fault (an address that is not canonical).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// The error code.
+    pub error: u64,
+}
+
+impl core::fmt::Display for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let why = match self.error {
+            0 => "not mapped",
+            e if e & 8 != 0 => "a reserved bit is set in its page tables",
+            e if e & 1 == 0 => "not mapped",
+            e if e & 2 != 0 => "mapped, but not writable",
+            _ => "mapped, but not for this access",
+        };
+        f.write_str(why)
+    }
+}
+
+/// Loads the word at RDI into RAX; a fault comes back with RDX nonzero.
+#[unsafe(naked)]
+unsafe extern "C" fn load() {
+    naked_asm!("xor edx, edx", "mov rax, [rdi]", "ret")
+}
+
+/// Stores RSI at RDI; a fault comes back with RDX nonzero.
+#[unsafe(naked)]
+unsafe extern "C" fn store() {
+    naked_asm!("xor edx, edx", "mov [rdi], rsi", "ret")
+}
+
+/// Where the accesses above stand, behind their two-byte `xor edx, edx`; three bytes long each.
+const ACCESS: u64 = 2;
+const LENGTH: u64 = 3;
+
+/// Resumes a faulted access of this module with the error in RAX and RDX set. Returns whether the
+/// frame was one. For the handler of page faults and general protection faults.
+pub fn recover(frame: &mut Frame) -> bool {
+    let faulted = [load as *const () as u64 + ACCESS, store as *const () as u64 + ACCESS].contains(&frame.rip);
+    if faulted {
+        frame.rip += LENGTH;
+        frame.rax = frame.error;
+        frame.rdx = 1;
+    }
+    faulted
+}
+
+fn result(value: u64, faulted: u64) -> Result<u64, Fault> {
+    if faulted == 0 { Ok(value) } else { Err(Fault { error: value }) }
+}
+
+/// Reads the word at `address` through this CPU's TLB.
+///
+/// # Errors
+/// [`Fault`] if it may not be read, or is not a multiple of 8.
+pub fn read(address: u64) -> Result<u64, Fault> {
+    if !address.is_multiple_of(8) {
+        return Err(Fault { error: 0 });
+    }
+    let (value, faulted): (u64, u64);
+    // SAFETY: the load faults or yields some bits of memory, which are given out as a plain number;
+    // a fault resumes behind the load. Only the named registers change.
+    unsafe {
+        asm!("call {}", sym load, in("rdi") address, out("rax") value, out("rdx") faulted);
+    }
+    result(value, faulted)
+}
+
+/// Writes `value` to the word at `address` of ring 3's half, through this CPU's TLB.
+///
+/// # Errors
+/// [`Fault`] if it may not be written, is not ring 3's, or is not a multiple of 8.
+pub fn write(address: u64, value: u64) -> Result<(), Fault> {
+    if address >= crate::paging::USER_END || !address.is_multiple_of(8) {
+        return Err(Fault { error: 0 });
+    }
+    let (error, faulted): (u64, u64);
+    // SAFETY: ring 3's memory holds nothing of Rust's; a fault resumes behind the store.
+    unsafe {
+        asm!("call {}", sym store, in("rdi") address, in("rsi") value, out("rax") error, out("rdx") faulted);
+    }
+    result(error, faulted).map(|_| ())
+}

@@ -1,0 +1,89 @@
+//! What the outcome of a shootdown is good for: getting back what was unmapped.
+
+use crate::{Abandoned, Acknowledged, Machine, Protocol, Request, Targets};
+use core::mem;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// How many were leaked. Counts only; nothing here depends on it.
+static LEAKED: AtomicUsize = AtomicUsize::new(0);
+
+/// How many [`Flush`]es ended without a shootdown, so that what they held is lost for good.
+pub fn leaked() -> usize {
+    LEAKED.load(Relaxed)
+}
+
+/// Holding one proves that page-table entries were changed and that their old translations may
+/// live on in any TLB.
+///
+/// It holds what those translations lead to, the frames taken out of the page table, and gives
+/// them back only after a shootdown that began after the change and was acknowledged by every CPU
+/// that may hold the translations. Dropping it instead leaks them, safely, and is counted
+/// ([`leaked`]).
+#[must_use = "the old translations live on until this is shot; dropping it leaks what it holds"]
+#[derive(Debug)]
+pub struct Flush<T> {
+    request: Request,
+    retired: Option<T>,
+}
+
+impl<T> Flush<T> {
+    /// For who has just changed the page table: `request` covers every page whose entry was
+    /// changed, and `retired` is what those entries led to (`()` if nothing is to be reused).
+    pub const fn new(request: Request, retired: T) -> Self {
+        Flush {
+            request,
+            retired: Some(retired),
+        }
+    }
+
+    /// What will be asked of the CPUs.
+    pub const fn request(&self) -> Request {
+        self.request
+    }
+
+    /// The same flush, holding what `change` makes of what was retired: a frame put into a list,
+    /// say. `change` still may not reuse it.
+    pub fn map<U>(mut self, change: impl FnOnce(T) -> U) -> Flush<U> {
+        let retired = self.retired.take().map(change);
+        Flush {
+            request: self.request,
+            retired,
+        }
+    }
+
+    /// Shoots the translations down wherever they may be, and gives back what was retired.
+    ///
+    /// # Errors
+    /// The flush itself if the shootdown was abandoned: try again, or
+    /// [`abandon`](Flush::abandon) it.
+    pub fn shoot<M: Machine>(
+        mut self,
+        protocol: &(impl Protocol<M> + ?Sized),
+        m: &M,
+    ) -> Result<(T, Acknowledged), Flush<T>> {
+        match protocol.shoot(m, self.request, Targets::Active) {
+            Ok(proof) => {
+                let retired = self.retired.take().expect("taken here only");
+                Ok((retired, proof))
+            }
+            Err(Abandoned) => Err(self),
+        }
+    }
+
+    /// Gives up: what was retired is leaked, for a CPU may yet use it. Returns the error for it.
+    pub fn abandon(self) -> Abandoned {
+        Abandoned
+    }
+}
+
+impl<T> Drop for Flush<T> {
+    fn drop(&mut self) {
+        if let Some(retired) = self.retired.take() {
+            mem::forget(retired);
+            LEAKED.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,387 @@
+//! What an initiator asks of its targets.
+
+use core::fmt;
+
+/// Bytes in a page; requests are whole pages.
+pub const PAGE_SIZE: u64 = 4096;
+
+/// From this many pages on, a range is invalidated as its whole space: so many INVLPGs cost more
+/// than refilling the TLB (protocol.md §3 step 0).
+pub const RANGE_LIMIT: u64 = 4096;
+
+/// An address space, by number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(transparent)]
+pub struct SpaceId(pub u32);
+
+impl SpaceId {
+    /// The kernel's half, which every space shares. Its translations are global wherever the mode
+    /// has global translations (see [`operation`](crate::operation)).
+    pub const KERNEL: SpaceId = SpaceId(0);
+}
+
+impl fmt::Display for SpaceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == SpaceId::KERNEL {
+            f.pad("kernel")
+        } else {
+            self.0.fmt(f)
+        }
+    }
+}
+
+/// What a target is asked to do.
+///
+/// FreeBSD's "TLB" operation decides on the target by the space it names; here it is two, so that
+/// a request says what it does: `Global` is "TLB" for the kernel's space, `Space` for any other.
+/// "Page range", "one page" and "cache" are `Range`, `Page` and `Cache`. FreeBSD also encodes the
+/// mode (PCID, INVPCID, PTI) in the operation; here the mode is the machine's, chosen once
+/// ([`Mode`](crate::Mode)).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u32)]
+pub enum Operation {
+    /// Invalidate every translation of one space.
+    Space = 0,
+    /// Invalidate the translations of the pages from `start` up to `end`.
+    Range = 1,
+    /// Invalidate the translation of the page at `start`.
+    Page = 2,
+    /// Invalidate every translation, global ones too.
+    Global = 3,
+    /// Write back and invalidate the caches (WBINVD).
+    Cache = 4,
+}
+
+impl Operation {
+    /// Every operation; `ALL[o as usize] == o`.
+    pub const ALL: [Operation; 5] = [
+        Operation::Space,
+        Operation::Range,
+        Operation::Page,
+        Operation::Global,
+        Operation::Cache,
+    ];
+
+    /// The name by which people and files call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Operation::Space => "space",
+            Operation::Range => "range",
+            Operation::Page => "page",
+            Operation::Global => "global",
+            Operation::Cache => "cache",
+        }
+    }
+
+    /// The operation called `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Operation::ALL
+            .into_iter()
+            .find(|operation| operation.name() == name)
+    }
+
+    /// The operation that a request word's bits stand for.
+    #[inline(always)]
+    pub const fn from_bits(bits: u32) -> Option<Self> {
+        match bits {
+            0 => Some(Operation::Space),
+            1 => Some(Operation::Range),
+            2 => Some(Operation::Page),
+            3 => Some(Operation::Global),
+            4 => Some(Operation::Cache),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One thing to be done on a set of CPUs. The constructors make only well-formed ones.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Request {
+    operation: Operation,
+    space: SpaceId,
+    start: u64,
+    end: u64,
+}
+
+/// Why a page or a range cannot be asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BadRequest {
+    /// The address is not canonical: bits 63 to 48 do not repeat bit 47, so nothing can be mapped
+    /// there, and INVPCID would fault (SDM vol. 2A, INVPCID).
+    NotCanonical(u64),
+    /// The range holds no byte, or runs beyond its half of the address space.
+    Empty {
+        /// First address.
+        start: u64,
+        /// Exclusive end.
+        end: u64,
+    },
+}
+
+impl fmt::Display for BadRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            BadRequest::NotCanonical(va) => write!(f, "{va:#x} is not a canonical address"),
+            BadRequest::Empty { start, end } => {
+                write!(f, "no address range runs from {start:#x} up to {end:#x}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for BadRequest {}
+
+/// Whether bits 63 to 48 repeat bit 47.
+const fn canonical(va: u64) -> bool {
+    ((va << 16) as i64 >> 16) as u64 == va
+}
+
+impl Request {
+    /// The page that holds `va`, in `space`.
+    ///
+    /// # Errors
+    /// [`BadRequest::NotCanonical`].
+    #[inline]
+    pub const fn page(space: SpaceId, va: u64) -> Result<Self, BadRequest> {
+        if !canonical(va) {
+            return Err(BadRequest::NotCanonical(va));
+        }
+        let start = va & !(PAGE_SIZE - 1);
+        // Wraps to 0 for the last page there is; `contains` and the operations allow for it.
+        Ok(Request {
+            operation: Operation::Page,
+            space,
+            start,
+            end: start.wrapping_add(PAGE_SIZE),
+        })
+    }
+
+    /// The pages that hold any of the bytes from `start` up to `end`, which is exclusive: `start`
+    /// is rounded down and `end` up to whole pages (I17).
+    ///
+    /// One page becomes [`Page`](Operation::Page); [`RANGE_LIMIT`] pages or more become
+    /// [`Request::space`].
+    ///
+    /// # Errors
+    /// [`BadRequest::NotCanonical`] if `start` or the last byte is not canonical;
+    /// [`BadRequest::Empty`] if no byte is named, or the two lie in different halves, or the
+    /// range ends with the last page there is (its exclusive end is not a number).
+    pub const fn range(space: SpaceId, start: u64, end: u64) -> Result<Self, BadRequest> {
+        if end <= start {
+            return Err(BadRequest::Empty { start, end });
+        }
+        if !canonical(start) {
+            return Err(BadRequest::NotCanonical(start));
+        }
+        if !canonical(end - 1) {
+            return Err(BadRequest::NotCanonical(end - 1));
+        }
+        let first = start & !(PAGE_SIZE - 1);
+        let Some(limit) = end.checked_next_multiple_of(PAGE_SIZE) else {
+            return Err(BadRequest::Empty { start, end });
+        };
+        if (start ^ (end - 1)) >> 63 != 0 {
+            return Err(BadRequest::Empty { start, end });
+        }
+        let pages = (limit - first) / PAGE_SIZE;
+        if pages >= RANGE_LIMIT {
+            return Ok(Request::space(space));
+        }
+        let operation = if pages == 1 {
+            Operation::Page
+        } else {
+            Operation::Range
+        };
+        Ok(Request {
+            operation,
+            space,
+            start: first,
+            end: limit,
+        })
+    }
+
+    /// Everything in `space`; for the kernel's, the same as [`Request::global`].
+    #[inline]
+    pub const fn space(space: SpaceId) -> Self {
+        if space.0 == SpaceId::KERNEL.0 {
+            return Request::global();
+        }
+        Request {
+            operation: Operation::Space,
+            space,
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// Everything, global translations included, of every space.
+    #[inline]
+    pub const fn global() -> Self {
+        Request {
+            operation: Operation::Global,
+            space: SpaceId::KERNEL,
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// Every CPU's caches.
+    #[inline]
+    pub const fn cache() -> Self {
+        Request {
+            operation: Operation::Cache,
+            space: SpaceId::KERNEL,
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// A request copied from its words, by a handler.
+    #[inline(always)]
+    pub(crate) const fn from_words(operation: Operation, space: u32, start: u64, end: u64) -> Self {
+        Request {
+            operation,
+            space: SpaceId(space),
+            start,
+            end,
+        }
+    }
+
+    /// What to do.
+    #[inline(always)]
+    pub const fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The space it is about; the kernel's for `Global` and `Cache`.
+    #[inline(always)]
+    pub const fn space_id(&self) -> SpaceId {
+        self.space
+    }
+
+    /// The first page's address; 0 where the operation has none.
+    #[inline(always)]
+    pub const fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The exclusive end; 0 where the operation has none, and for the last page there is.
+    #[inline(always)]
+    pub const fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether performing the request invalidates the translation of `va` in `space`.
+    pub const fn contains(&self, space: SpaceId, va: u64) -> bool {
+        match self.operation {
+            Operation::Global => true,
+            Operation::Cache => false,
+            Operation::Space => self.space.0 == space.0,
+            Operation::Page | Operation::Range => {
+                // Differences modulo 2^64, so that the last page's end of 0 is right.
+                self.space.0 == space.0
+                    && va.wrapping_sub(self.start) < self.end.wrapping_sub(self.start)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.operation {
+            Operation::Global | Operation::Cache => write!(f, "{}", self.operation),
+            Operation::Space => write!(f, "space {}", self.space),
+            Operation::Page => write!(f, "page {:#x} of space {}", self.start, self.space),
+            Operation::Range => {
+                write!(
+                    f,
+                    "range {:#x}..{:#x} of space {}",
+                    self.start, self.end, self.space
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPACE: SpaceId = SpaceId(7);
+
+    #[test]
+    fn an_end_taken_as_inclusive_is_caught() {
+        let request = Request::range(SPACE, 0x1000, 0x3000).unwrap();
+        assert_eq!((request.start(), request.end()), (0x1000, 0x3000));
+        assert!(request.contains(SPACE, 0x2fff));
+        assert!(!request.contains(SPACE, 0x3000));
+        assert!(!request.contains(SPACE, 0xfff));
+    }
+
+    #[test]
+    fn a_range_that_cuts_a_page_off_is_caught() {
+        let request = Request::range(SPACE, 0x1fff, 0x2001).unwrap();
+        assert_eq!((request.start(), request.end()), (0x1000, 0x3000));
+        let one = Request::range(SPACE, 0x1001, 0x1002).unwrap();
+        assert_eq!(one, Request::page(SPACE, 0x1fff).unwrap());
+    }
+
+    #[test]
+    fn a_range_at_the_threshold_is_the_whole_space() {
+        let bytes = RANGE_LIMIT * PAGE_SIZE;
+        let below = Request::range(SPACE, 0, bytes - PAGE_SIZE).unwrap();
+        assert_eq!(below.operation(), Operation::Range);
+        assert_eq!(
+            Request::range(SPACE, 0, bytes).unwrap(),
+            Request::space(SPACE)
+        );
+        let kernel = Request::range(SpaceId::KERNEL, 0, bytes).unwrap();
+        assert_eq!(kernel, Request::global());
+    }
+
+    #[test]
+    fn an_address_nothing_can_be_mapped_at_is_refused() {
+        let hole = 0x8000_0000_0000;
+        assert_eq!(
+            Request::page(SPACE, hole),
+            Err(BadRequest::NotCanonical(hole))
+        );
+        assert!(Request::range(SPACE, 0x1000, hole).is_err_and(|_| true) || hole % PAGE_SIZE == 0);
+        assert!(Request::range(SPACE, 0x1000, hole + 1).is_err());
+        assert!(Request::range(SPACE, 0x1000, 0xffff_8000_0000_1000).is_err());
+        assert!(Request::range(SPACE, 0x2000, 0x2000).is_err());
+        assert!(Request::range(SPACE, u64::MAX - 5, u64::MAX).is_err());
+    }
+
+    #[test]
+    fn the_last_page_there_is_counts_as_covered() {
+        let last = Request::page(SpaceId::KERNEL, u64::MAX).unwrap();
+        assert!(last.contains(SpaceId::KERNEL, u64::MAX - 10));
+        assert!(!last.contains(SpaceId::KERNEL, u64::MAX - PAGE_SIZE));
+    }
+
+    #[test]
+    fn a_request_for_one_space_covers_no_other() {
+        let page = Request::page(SPACE, 0x5000).unwrap();
+        assert!(!page.contains(SpaceId(8), 0x5000));
+        assert!(!Request::space(SPACE).contains(SpaceId(8), 0x5000));
+        assert!(Request::global().contains(SpaceId(8), 0x5000));
+        assert!(!Request::cache().contains(SPACE, 0x5000));
+    }
+
+    #[test]
+    fn an_operation_word_that_decodes_to_another_is_caught() {
+        for operation in Operation::ALL {
+            assert_eq!(Operation::from_bits(operation as u32), Some(operation));
+            assert_eq!(Operation::from_name(operation.name()), Some(operation));
+            assert_eq!(Operation::ALL[operation as usize], operation);
+        }
+        assert_eq!(Operation::from_bits(5), None);
+    }
+}

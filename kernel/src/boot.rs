@@ -1,0 +1,179 @@
+//! From the first line of Rust to the prompt.
+
+use crate::machine;
+use crate::options::Options;
+use crate::{commands, println, protocols, space, symbols, thread, trap};
+use alloc::format;
+use alloc::vec::Vec;
+use hw::apic::{self, Mode, timer::Calibration};
+use hw::boot::BootInfo;
+use hw::exit::{Status, exit};
+use hw::stack::KernelStack;
+use hw::{acpi, ap, descriptors, frames, heap, interrupts, paging, phys, pic, sync, uart};
+use shootdown::{CpuId, CpuSet, MAX_CPUS};
+use spin::Once;
+
+/// The pages of an idle thread's stack, and of each interrupt stack.
+const STACK_PAGES: u64 = 4;
+
+/// What the machine turned out to be.
+#[derive(Debug)]
+pub struct Facts {
+    /// What the kernel was started with.
+    pub boot: BootInfo,
+    /// The command line's options.
+    pub options: Options,
+    /// The processors and interrupt controllers.
+    pub platform: acpi::Platform,
+    /// The local APICs' mode.
+    pub apic: Mode,
+    /// The CPUs that did not come up: their APIC ids.
+    pub missing: Vec<u32>,
+    /// How the timers were calibrated.
+    pub calibration: Calibration,
+    /// The shell's commands to run, if there is a script.
+    pub script: &'static [u8],
+}
+
+static FACTS: Once<Facts> = Once::new();
+
+/// What the machine turned out to be.
+pub fn facts() -> &'static Facts {
+    FACTS.get().expect("asked for before the machine was started")
+}
+
+/// Where `hw` hands over: on the boot stack of the first CPU, with interrupts off.
+#[expect(unsafe_code, reason = "the symbol that the entry code calls; its type is fixed there")]
+#[unsafe(no_mangle)]
+fn kernel_main(boot: BootInfo) -> ! {
+    ap::init_boot();
+    trap::init();
+    // A machine without the serial line still runs; nobody sees it.
+    let _ = uart::COM1.init();
+    let options = Options::parse(boot.command_line);
+    println!("boot: kernel {}", env!("CARGO_PKG_VERSION"));
+    if let Some(word) = options.unknown {
+        println!("boot: the command line's `{word}` is not understood and was left out");
+    }
+    frames::init(&boot);
+    paging::init(&boot);
+    heap::init();
+    give_interrupt_stacks();
+    thread::adopt_idle("idle 0".into());
+    let facts = start_machine(boot, options);
+    FACTS.call_once(|| facts);
+    thread::spawn("shell", CpuSet::only(CpuId::BOOT), None, commands::shell).expect("a thread for the shell");
+    interrupts::enable();
+    thread::idle()
+}
+
+fn give_interrupt_stacks() {
+    let stacks = [(); 3].map(|()| KernelStack::new(STACK_PAGES).expect("memory for the interrupt stacks"));
+    descriptors::set_interrupt_stacks(stacks);
+}
+
+/// Brings up interrupt controllers, timers, protocols and the other CPUs, in the order in which
+/// they need each other.
+fn start_machine(boot: BootInfo, options: Options) -> Facts {
+    let (names, script) = open_initrd(boot.initrd);
+    symbols::init(names);
+    let platform = acpi::discover(boot.rsdp, &|start, length| in_direct_map(&boot, start, length));
+    let apic = choose_mode(options.apic);
+    apic::enable(apic);
+    ap::set_boot_id(apic::id());
+    pic::init(1 << uart::COM1.irq());
+    let calibration = apic::timer::calibrate(platform.pm_timer);
+    machine::set_patience_ms(options.patience_ms);
+    sync::on_owed_preemption(thread::pay_owed);
+
+    let others = other_processors(&platform);
+    // Ready, with no request pending, before a second CPU runs (I13).
+    protocols::init(others.len() + 1, options.generation);
+    space::init();
+    commands::use_protocol(options.protocol);
+    let missing = start_others(&others);
+    println!(
+        "boot: {} of {} CPUs, {apic}, {} MiB free",
+        machine::online().len(),
+        others.len() + 1,
+        frames::usage().free * phys::PAGE_SIZE >> 20
+    );
+    Facts { boot, options, platform, apic, missing, calibration, script }
+}
+
+fn choose_mode(wanted: Option<Mode>) -> Mode {
+    let best = if apic::x2apic_supported() { Mode::X2Apic } else { Mode::XApic };
+    if wanted == Some(Mode::X2Apic) && best == Mode::XApic {
+        println!("boot: this CPU has no x2APIC: the local APICs run in xAPIC mode (QEMU's TCG has x2APIC from 9.0 on)");
+    }
+    wanted.filter(|_| best == Mode::X2Apic).unwrap_or(best)
+}
+
+/// Whether the direct map shows these physical bytes.
+fn in_direct_map(boot: &BootInfo, start: u64, length: u64) -> bool {
+    let Some(end) = start.checked_add(length) else { return false };
+    let ram = |region: &hw::boot::Region| region.usable && region.start <= start && end <= region.end;
+    end <= 4 << 30 || boot.regions().iter().any(ram)
+}
+
+/// The APIC ids of every enabled processor but this one.
+fn other_processors(platform: &acpi::Platform) -> Vec<u32> {
+    let me = apic::id();
+    let enabled = platform.processors.iter().filter(|processor| processor.enabled);
+    let ids: Vec<u32> = enabled.map(|processor| processor.id).filter(|&id| id != me).collect();
+    let kept = ids.len().min(MAX_CPUS - 1);
+    if kept < ids.len() || platform.processors.dropped() > 0 {
+        println!("boot: more than {MAX_CPUS} CPUs: the others are left out");
+    }
+    ids[..kept].to_vec()
+}
+
+/// Starts the application processors; returns the APIC ids of those that did not come up.
+fn start_others(ids: &[u32]) -> Vec<u32> {
+    if ids.is_empty() {
+        machine::start_smp(true);
+        return Vec::new();
+    }
+    println!("boot: starting {} more CPUs", ids.len());
+    let arrived = ap::start(ids, STACK_PAGES, start_cpu);
+    while !arrived.minus(machine::online()).is_empty() {
+        core::hint::spin_loop();
+    }
+    let cpus: CpuSet = (1..=ids.len()).filter_map(CpuId::new).collect();
+    let missing: Vec<u32> = cpus.minus(arrived).into_iter().map(ap::apic_id).collect();
+    for id in &missing {
+        println!("boot: the CPU with APIC id {id} did not come up and is left out");
+    }
+    machine::start_smp(missing.is_empty());
+    missing
+}
+
+/// What every application processor runs: it becomes its own idle thread.
+fn start_cpu(cpu: CpuId) -> ! {
+    let mode = apic::mode().expect("the first CPU has chosen");
+    apic::enable(mode);
+    give_interrupt_stacks();
+    thread::adopt_idle(format!("idle {cpu}"));
+    machine::set_online(cpu);
+    thread::idle()
+}
+
+/// The symbols and the script from the initrd; empty what is not there.
+fn open_initrd(initrd: &'static [u8]) -> (&'static str, &'static [u8]) {
+    let Ok(archive) = tar_no_std::TarArchiveRef::new(initrd) else {
+        return ("", &[]);
+    };
+    let file = |name: &str| {
+        archive.entries().find(|entry| entry.filename().as_str() == Ok(name)).map_or(&[][..], |entry| entry.data())
+    };
+    (core::str::from_utf8(file("symbols")).unwrap_or(""), file("script"))
+}
+
+/// Ends the machine because the script is over.
+pub fn end(passed: bool, violated: bool) -> ! {
+    exit(match (violated, passed) {
+        (true, _) => Status::Violation,
+        (false, true) => Status::Success,
+        (false, false) => Status::CommandFailed,
+    })
+}

@@ -1,0 +1,254 @@
+//! Commands on address spaces: mapping, and looking through chosen TLBs.
+
+use super::{HERE, IN_USE, on, space_of};
+use crate::space::{self, Error, Shoot, Space};
+use crate::{job, machine, protocols};
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::format;
+use core::sync::atomic::Ordering::Relaxed;
+use hw::frames::POISON;
+use hw::paging::{MapError, Rights};
+use hw::phys::PAGE_SIZE;
+use hw::probe;
+use shell::Failure;
+use shell::commands::{Access, SpaceAction, args};
+use shell::report::{Output, Style, Table, Value};
+use shootdown::{CpuId, CpuSet, SpaceId};
+
+fn rights(access: Access) -> Rights {
+    match access {
+        Access::ReadOnly => Rights::USER_READ,
+        Access::ReadWrite => Rights::USER_WRITE,
+    }
+}
+
+fn refused(error: Error) -> Failure {
+    match error {
+        Error::Map(error @ MapError::NotMapped) => Failure::new(error).hint("map ADDRESS"),
+        Error::Map(error @ MapError::Mapped) => Failure::new(error).hint("remap ADDRESS, or unmap it first"),
+        Error::Map(error) => Failure::new(error),
+        Error::Abandoned => Failure::new(format_args!(
+            "the shootdown was given up: CPUs {} have not acknowledged; the old frames are lost",
+            protocols::outstanding(HERE)
+        )),
+    }
+}
+
+fn when(noshoot: bool) -> Shoot {
+    if noshoot { Shoot::Later } else { Shoot::Now }
+}
+
+/// `space`
+pub fn space(args: &args::Space, output: &mut Output<'_>) -> Result<(), Failure> {
+    match (args.action, args.id) {
+        (SpaceAction::New, _) => {
+            let space = space::create().ok_or_else(|| {
+                Failure::new(format_args!("no address space is free (at most {})", space::MAX_SPACES - 1))
+                    .hint("space drop ID")
+            })?;
+            IN_USE.store(space.id().0, Relaxed);
+            output.field("space", space.id());
+            output.note(format_args!("address space {} is in use from now on", space.id()));
+        }
+        (SpaceAction::Use, Some(id)) => {
+            IN_USE.store(space_of(Some(id))?.id().0, Relaxed);
+            output.field("space", id);
+        }
+        (SpaceAction::Drop, Some(id)) => drop_space(id, output)?,
+        _ => list(output),
+    }
+    Ok(())
+}
+
+fn list(output: &mut Output<'_>) {
+    let in_use = IN_USE.load(Relaxed);
+    let mut table = Table::new(["space", "in_use", "active_on", "pages", "kept_back"]);
+    for space in space::all() {
+        table.row([
+            space.id().into(),
+            (space.id().0 == in_use).into(),
+            space::active(space.id()).into(),
+            space.pages().len().into(),
+            space.kept_back().into(),
+        ]);
+    }
+    output.table("spaces", table);
+}
+
+/// Has every CPU that still uses the space's tables leave them, then frees it all.
+fn drop_space(id: SpaceId, output: &mut Output<'_>) -> Result<(), Failure> {
+    for cpu in space::active(id) {
+        on(cpu, None, move || {
+            if hw::percpu::space() == id.0 {
+                space::leave();
+            }
+        })?;
+    }
+    space::remove(id).map_err(|in_use| {
+        let who = if in_use.threads { "threads are in it".to_string() } else { format!("active on CPUs {}", in_use.active) };
+        Failure::new(format_args!("address space {id} is still used: {who}")).hint("threads")
+    })?;
+    output.note(format_args!("address space {id} and its frames are gone"));
+    Ok(())
+}
+
+/// `map`
+pub fn map(args: &args::Map, output: &mut Output<'_>) -> Result<(), Failure> {
+    let space = space_of(args.space)?;
+    let (page, pages, rights) = (args.address.get(), args.pages, rights(args.access));
+    let inside = space.clone();
+    let tag = on(args.from.unwrap_or(HERE), None, move || inside.map(page, pages, rights))?.map_err(refused)?;
+    output.field("address", Value::hex(page));
+    output.field("pages", pages);
+    output.field("space", space.id());
+    output.field("first_tag", tag);
+    Ok(())
+}
+
+/// `unmap`
+pub fn unmap(args: &args::Unmap, output: &mut Output<'_>) -> Result<(), Failure> {
+    let space = space_of(args.space)?;
+    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot));
+    change(&space, args.from, move |space| space.unmap(page, pages, shoot))?;
+    output.field("address", Value::hex(page));
+    output.field("pages", pages);
+    say_shot(&space, args.noshoot, output);
+    Ok(())
+}
+
+/// `remap`
+pub fn remap(args: &args::Remap, output: &mut Output<'_>) -> Result<(), Failure> {
+    let space = space_of(args.space)?;
+    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot));
+    let tags = change(&space, args.from, move |space| {
+        (0..pages).map(|number| space.remap(page + number * PAGE_SIZE, shoot)).try_fold(0, |first, tag| {
+            let tag = tag?;
+            Ok(if first == 0 { tag } else { first })
+        })
+    })?;
+    output.field("address", Value::hex(page));
+    output.field("pages", pages);
+    output.field("first_tag", tags);
+    say_shot(&space, args.noshoot, output);
+    Ok(())
+}
+
+/// `protect`
+pub fn protect(args: &args::Protect, output: &mut Output<'_>) -> Result<(), Failure> {
+    let space = space_of(args.space)?;
+    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot));
+    let rights = rights(args.access);
+    change(&space, args.from, move |space| space.protect(page, pages, rights, shoot))?;
+    output.field("address", Value::hex(page));
+    output.field("pages", pages);
+    say_shot(&space, args.noshoot, output);
+    Ok(())
+}
+
+/// Changes `space` on the CPU that is to act.
+fn change<T: Send + 'static>(
+    space: &Arc<Space>,
+    from: Option<CpuId>,
+    change: impl FnOnce(&Space) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Failure> {
+    let inside = space.clone();
+    on(from.unwrap_or(HERE), None, move || change(&inside))?.map_err(refused)
+}
+
+fn say_shot(space: &Space, noshoot: bool, output: &mut Output<'_>) {
+    let active = space::active(space.id());
+    if noshoot {
+        output.styled_note(
+            Style::Warn,
+            format_args!("no TLB was told: CPUs {active} may still hold the old translation"),
+        );
+    } else {
+        output.field("shot_down_on", active);
+    }
+}
+
+/// What a read through a TLB found, against what the page table says.
+fn judge(seen: u64, truth: Option<u64>) -> Value {
+    match truth {
+        Some(truth) if truth == seen => Value::from("fresh").styled(Style::Good),
+        _ if seen == POISON => Value::from("STALE: a freed frame").styled(Style::Bad),
+        Some(_) => Value::from("STALE").styled(Style::Bad),
+        None => Value::from("STALE: no longer mapped").styled(Style::Bad),
+    }
+}
+
+/// `read`
+pub fn read(args: &args::Read, output: &mut Output<'_>) -> Result<(), Failure> {
+    let space = space_of(args.space)?;
+    let address = args.address.get();
+    let cpus = args.on.map_or(CpuSet::only(HERE), |on| on.resolve(HERE, machine::online()));
+    let mut table = Table::new(["cpu", "value", "page_table_says", "verdict"]);
+    let mut fault = None;
+    for cpu in cpus {
+        let seen = on(cpu, Some(&space), move || probe::read(address))?;
+        let truth = space.look(address);
+        let truth_value = truth.map_or(Value::from("not mapped"), Value::hex);
+        match seen {
+            Ok(seen) => table.row([cpu.into(), Value::hex(seen), truth_value, judge(seen, truth)]),
+            Err(error) => {
+                let verdict = Value::from(format!("page fault: {error}")).styled(Style::Warn);
+                table.row([cpu.into(), Value::nothing(), truth_value, verdict]);
+                fault.get_or_insert((cpu, error));
+            }
+        }
+    }
+    output.table("reads", table);
+    match fault {
+        Some((cpu, error)) => {
+            Err(Failure::new(format_args!("CPU {cpu} took a page fault reading {address:#x}: {error}")).hint("map ADDRESS"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// `write`
+pub fn write(args: &args::Write, output: &mut Output<'_>) -> Result<(), Failure> {
+    let space = space_of(args.space)?;
+    let (address, value, cpu) = (args.address.get(), args.value, args.on.unwrap_or(HERE));
+    on(cpu, Some(&space), move || probe::write(address, value))?.map_err(|error| {
+        Failure::new(format_args!("CPU {cpu} could not write {address:#x}: {error}")).hint("protect ADDRESS rw")
+    })?;
+    output.field("cpu", cpu);
+    output.field("address", Value::hex(address));
+    output.field("value", Value::hex(value));
+    if space.look(address) != Some(value) {
+        output.styled_note(Style::Bad, "the write went through a stale translation: the page table leads elsewhere");
+    }
+    Ok(())
+}
+
+/// `probe`
+pub fn probe(args: &args::Probe, output: &mut Output<'_>) -> Result<(), Failure> {
+    let space = space_of(args.space)?;
+    let address = args.address.get();
+    if space.entry(address).is_none() {
+        return Err(Failure::new(format_args!("{address:#x} is not mapped: there is no accessed bit to look at"))
+            .hint("map ADDRESS"));
+    }
+    let mut table = Table::new(["cpu", "tlb"]);
+    for cpu in args.on.resolve(HERE, machine::online()) {
+        // A CPU that has not entered the space cannot hold its translations.
+        let held = space::active(space.id()).contains(cpu) && residency(&space, cpu, address)?;
+        table.row([cpu.into(), if held { Value::from("holds it") } else { Value::from("miss").styled(Style::Dim) }]);
+    }
+    output.table("probe", table);
+    Ok(())
+}
+
+/// Whether `cpu` loads `address` without a walk of the page tables: the accessed bit, cleared
+/// before, stays clear.
+fn residency(space: &Arc<Space>, cpu: CpuId, address: u64) -> Result<bool, Failure> {
+    let inside = space.clone();
+    let hit = job::run("probe", cpu, Some(space.clone()), move || {
+        inside.clear_accessed(address).ok()?;
+        probe::read(address).ok()?;
+        Some(!inside.entry(address)?.accessed())
+    });
+    hit.map_err(Failure::new)?.ok_or_else(|| Failure::new(format_args!("CPU {cpu} took a page fault")))
+}

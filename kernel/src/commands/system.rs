@@ -1,0 +1,56 @@
+//! Commands about the machine as a whole.
+
+use crate::{boot, console, machine, protocols, random, thread, violations};
+use hw::exit::{Status, exit};
+use hw::{apic, clock};
+use shell::Failure;
+use shell::commands::args;
+use shell::report::Output;
+
+/// `version`
+pub fn version(output: &mut Output<'_>) -> Result<(), Failure> {
+    let facts = boot::facts();
+    output.field("version", env!("CARGO_PKG_VERSION"));
+    output.field("build", if cfg!(debug_assertions) { "debug" } else { "release" });
+    output.field("cpus", machine::online().len());
+    output.field("apic", alloc::format!("{}", facts.apic));
+    output.field("protocol", protocols::in_use().name);
+    output.field("seed", random::seed());
+    let cpuid = hw::cpuid::features();
+    output.field("x2apic", apic::x2apic_supported());
+    output.field("pcid", cpuid.pcid);
+    output.field("invpcid", cpuid.invpcid);
+    output.field("hypervisor", cpuid.hypervisor);
+    Ok(())
+}
+
+/// `sleep`
+pub fn sleep(args: &args::Sleep, output: &mut Output<'_>) -> Result<(), Failure> {
+    let deadline = clock::Deadline::after_us(args.milliseconds * 1000);
+    while !deadline.expired() && !console::interrupted() {
+        thread::doze();
+    }
+    if console::interrupted() {
+        output.note("ended early");
+    }
+    Ok(())
+}
+
+/// `seed`
+pub fn seed(args: &args::Seed, output: &mut Output<'_>) -> Result<(), Failure> {
+    if let Some(seed) = args.seed {
+        random::set_seed(seed);
+    }
+    output.field("seed", random::seed());
+    Ok(())
+}
+
+/// `reboot`
+pub fn reboot() -> ! {
+    exit(Status::Reboot)
+}
+
+/// `quit`
+pub fn quit(args: &args::Quit) -> ! {
+    boot::end(args.status == 0, violations::count() > 0)
+}

@@ -1,0 +1,31 @@
+//! The kernel: boot, bring-up, threads, address spaces, and the wiring between the protocols of
+//! `shootdown`, the machine of `hw` and the commands of `shell`.
+//!
+//! A reader who wants the protocol starts at `shootdown`. Here, [`machine`] is where its seam
+//! meets the hardware, [`space`] is who causes shootdowns, [`trap`] is where their interrupts
+//! arrive, and [`thread`] is what they interrupt.
+//!
+//! The host builds none of this: it is for `x86_64-unknown-none` only.
+#![no_std]
+#![cfg(target_os = "none")]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+pub mod backtrace;
+pub mod boot;
+pub mod commands;
+pub mod console;
+pub mod job;
+pub mod machine;
+pub mod options;
+pub mod panic;
+pub mod programs;
+pub mod protocols;
+pub mod random;
+pub mod space;
+pub mod symbols;
+pub mod syscall;
+pub mod thread;
+pub mod trap;
+pub mod violations;

@@ -1,0 +1,73 @@
+//! The kernel's command line.
+
+use shell::parse::number;
+
+/// What the command line asked for; see `cargo kit run --help` for what sets each.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The local APICs' mode; `None` for x2APIC where there is one.
+    pub apic: Option<hw::apic::Mode>,
+    /// The protocol to begin with, by name.
+    pub protocol: &'static str,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The generation of the first shootdown of every CPU.
+    pub generation: u32,
+    /// Whether escape sequences may be sent.
+    pub colour: bool,
+    /// The terminal's width in characters.
+    pub columns: usize,
+    /// Run the initrd's script and exit, instead of a prompt.
+    pub script: bool,
+    /// How long a wait for other CPUs may last before it is given up, in milliseconds.
+    pub patience_ms: u64,
+    /// Words that nobody understood, the first of them.
+    pub unknown: Option<&'static str>,
+}
+
+impl Options {
+    /// Reads `line`: words separated by spaces, `key=value` or a bare key. A word that is not
+    /// understood is kept for a warning; the rest still counts.
+    pub fn parse(line: &'static str) -> Options {
+        let mut options = Options {
+            apic: None,
+            protocol: "scoreboard",
+            seed: 1,
+            generation: 1,
+            colour: false,
+            columns: 80,
+            script: false,
+            patience_ms: 5_000,
+            unknown: None,
+        };
+        for word in line.split_ascii_whitespace() {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            if options.set(key, value).is_none() && options.unknown.is_none() {
+                options.unknown = Some(word);
+            }
+        }
+        options
+    }
+
+    fn set(&mut self, key: &str, value: &'static str) -> Option<()> {
+        match key {
+            "apic" => {
+                self.apic = match value {
+                    "auto" => None,
+                    "xapic" => Some(hw::apic::Mode::XApic),
+                    "x2apic" => Some(hw::apic::Mode::X2Apic),
+                    _ => return None,
+                }
+            }
+            "proto" => self.protocol = value,
+            "seed" => self.seed = number(value).ok()?,
+            "generation" => self.generation = number(value).ok()?.try_into().ok()?,
+            "colour" => self.colour = value == "on",
+            "columns" => self.columns = number(value).ok()?.clamp(20, 500) as usize,
+            "patience" => self.patience_ms = number(value).ok()?,
+            "script" => self.script = true,
+            _ => return None,
+        }
+        Some(())
+    }
+}

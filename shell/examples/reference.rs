@@ -1,0 +1,5 @@
+//! Prints `shell/REFERENCE.md`.
+
+fn main() {
+    print!("{}", shell::reference::page());
+}

@@ -1,0 +1,320 @@
+//! The table itself. Order within a group is the order of help.
+
+use super::define::commands;
+use super::spec::{Arg, Command, Group, Kind, Need};
+use super::values::{
+    Access, Choice, CpuSelection, Extent, Layout, PageAddress, Sending, SpaceAction, Values,
+    WordAddress,
+};
+use crate::system::{Failure, NameKind};
+use crate::tour;
+use alloc::string::String;
+use alloc::vec::Vec;
+use shootdown::{CpuId, SpaceId};
+
+/// The most pages one command maps, unmaps or protects: 256 MiB.
+const MOST_PAGES: u64 = 1 << 16;
+
+const FROM: Arg = Arg::keyword(
+    "from",
+    "CPU",
+    Kind::Cpu,
+    "the CPU that acts; else the shell's own",
+);
+const IN: Arg = Arg::keyword(
+    "in",
+    "SPACE",
+    Kind::Space,
+    "the address space; else the one in use",
+);
+const PAGE: Arg = Arg::positional("ADDRESS", Kind::Address(4096), "the first page").required();
+const WORD: Arg = Arg::positional("ADDRESS", Kind::Address(8), "a 64-bit word").required();
+const PAGES: Arg = Arg::positional("PAGES", Kind::Pages(MOST_PAGES), "how many pages").default("1");
+const ONE_CPU: Arg = Arg::positional("CPU", Kind::Cpu, "the CPU; else the shell's own");
+const NOSHOOT: Arg = Arg::flag(
+    "noshoot",
+    "change the page-table entries only: no invalidation, no IPI, on any CPU",
+);
+
+commands! {
+shell {
+    Help "help" in Shell, "List the commands, or explain one"
+    { command: Option<String> = Arg::positional("COMMAND", Kind::Command, "the command to explain"); }
+    details "Tab completes commands, arguments and names; a second Tab lists the candidates.\n\n\
+        Numbers are decimal or hexadecimal (0x1f), with `_` between digits and K, M or G for 2^10, \
+        2^20 or 2^30. A CPU set is `0,2-3`, `all`, or `others`: all but the CPU that acts. Words in \
+        lower case are typed as they stand, and `from CPU`, `in SPACE`, `on CPU-SET` and \
+        `to CPU-SET` may stand anywhere. Every command takes `--json` and then prints one JSON \
+        object on one line."
+    examples ["help", "help shoot"]
+
+    Tour "tour" in Shell, "See a stale translation and shoot it down, step by step"
+    {
+        step: u64 = Arg::positional("STEP", Kind::Number(1, tour::STEPS.len() as u64),
+            "the step to take").default("1");
+        all: bool = Arg::flag("all", "take every step from STEP on");
+    }
+    details "Each step says what it does, runs its commands as if they were typed, and names the \
+        next. Step 1 makes an address space of its own, so the tour can be taken again."
+    examples ["tour", "tour 2", "tour all"]
+
+    Echo "echo" in Shell, "Print a text"
+    { text: Option<String> = Arg::rest("TEXT", "the text, as it stands"); }
+    details "A landmark for transcripts. Control characters are shown escaped."
+    examples ["echo the next shootdown goes to CPU 2 only"]
+}
+system {
+    Version "version" in Shell, "Say which kernel this is and how it runs"
+    {}
+    details "The kernel's version and build, APIC mode, protocol, seed, number of CPUs and what the \
+        CPU can do (x2APIC, PCID, INVPCID)."
+    examples ["version"]
+
+    Sleep "sleep" in Shell, "Wait, while the other CPUs go on"
+    { milliseconds: u64 = Arg::positional("MS", Kind::Number(1, 60_000), "milliseconds").required(); }
+    details "Measured by the time-stamp counter. Ctrl-C ends it early."
+    examples ["sleep 10"]
+
+    Seed "seed" in Shell, "Show or set the seed of everything random"
+    { seed: Option<u64> = Arg::positional("N", Kind::Number(0, u64::MAX), "the new seed"); }
+    details "Storms and self-tests draw from it. Setting it starts the sequence anew."
+    examples ["seed", "seed 42"]
+
+    Reboot "reboot" in Shell, "Start the machine anew"
+    {}
+    details "Everything mapped and counted is lost."
+    examples ["reboot"]
+
+    Quit "quit" in Shell, "End the machine"
+    { status: u64 = Arg::positional("STATUS", Kind::Number(0, 1), "0 for success, 1 for failure")
+        .default("0"); }
+    details "A violation seen since boot is reported whatever the status."
+    examples ["quit", "quit 1"]
+
+    Cpus "cpus" in Machine, "List the CPUs"
+    {}
+    details "Number, APIC identifier, state, what runs there, the address space it is in."
+    examples ["cpus", "cpus --json"]
+
+    Lapic "lapic" in Machine, "Show a CPU's local APIC"
+    { cpu: Option<CpuId> = ONE_CPU; }
+    details "Mode, identifier, the vectors in IRR (accepted, not yet in service) and ISR (in \
+        service), local vector table, error status. Read on that CPU."
+    examples ["lapic", "lapic 2"]
+
+    Ipi "ipi" in Machine, "Send bare IPIs and time the round trip"
+    {
+        from: Option<CpuId> = FROM;
+        targets: CpuSelection = Arg::positional("CPU-SET", Kind::Cpus, "the targets").required();
+        count: u64 = Arg::positional("COUNT", Kind::Number(1, 1_000_000), "how many times")
+            .default("1");
+    }
+    details "Send, handler, acknowledge, with nothing to invalidate: the floor under every \
+        shootdown. Times are in ticks of the time-stamp counter."
+    examples ["ipi others", "ipi 1-3 1000", "ipi from 2 0"]
+
+    Mem "mem" in Machine, "Show the memory map and the page frames"
+    {}
+    details "The map the machine was started with, and how many 4 KiB frames are used, free and \
+        poisoned."
+    examples ["mem"]
+
+    Regs "regs" in Machine, "Show a CPU's registers"
+    { cpu: Option<CpuId> = ONE_CPU; }
+    details "As an interrupt found them on that CPU: general and control registers, flags, and the \
+        symbol the instruction pointer is in."
+    examples ["regs 1"]
+
+    Backtrace "backtrace" in Machine, "Show what a CPU is doing, call by call"
+    { cpu: Option<CpuId> = ONE_CPU; }
+    details "Innermost call first, by frame pointers."
+    examples ["backtrace 1"]
+
+    Threads "threads" in Machine, "List the threads"
+    {}
+    details "Number, name, state, CPU, whether pinned, address space, and how often it was \
+        preempted and moved."
+    examples ["threads"]
+
+    Percpu "percpu" in Machine, "Show the per-CPU area: the published request among it"
+    { cpu: Option<CpuId> = Arg::positional("CPU", Kind::Cpu, "the CPU; else all"); }
+    details "The request words (operation, space, addresses, generation) as they stand, pin and \
+        critical depth, owed preemption."
+    examples ["percpu", "percpu 0"]
+
+    Stats "stats" in Machine, "Show what each CPU counted, or start counting anew"
+    { reset: bool = Arg::flag("reset", "set every count to 0 after showing it"); }
+    details "Requests made, IPIs sent and received, requests served in an interrupt, spurious \
+        interrupts, waits."
+    examples ["stats", "stats reset"]
+
+    Space "space" in Memory, "List, make, choose or destroy address spaces"
+    {
+        action: SpaceAction = Arg::word("ACTION", SpaceAction::WORDS, "what to do").default("list");
+        id: Option<SpaceId> = Arg::positional("ID", Kind::Space, "the space");
+    }
+    needs [Need { arg: "ID", with: "ACTION", required: &["use", "drop"], allowed: &[] }]
+    details "The space in use is what every other command means when it has no `in SPACE`."
+    examples ["space", "space new", "space use 1", "space drop 1"]
+
+    Map "map" in Memory, "Map fresh frames, each with a tag of its own"
+    {
+        from: Option<CpuId> = FROM;
+        space: Option<SpaceId> = IN;
+        address: PageAddress = PAGE;
+        pages: u64 = PAGES;
+        access: Access = Arg::word("ACCESS", Access::WORDS, "what programs may do").default("rw");
+    }
+    details "The tag fills the frame, so a read tells which frame it reached. Pages that are mapped \
+        already are refused. Nothing is shot down: no CPU can hold what was not there."
+    examples ["map 0x400000", "map 0x400000 16 ro", "map in 1 0x400000"]
+
+    Unmap "unmap" in Memory, "Take pages away, and shoot their translations down"
+    {
+        from: Option<CpuId> = FROM;
+        space: Option<SpaceId> = IN;
+        address: PageAddress = PAGE;
+        pages: u64 = PAGES;
+        noshoot: bool = NOSHOOT;
+    }
+    details "The frames are freed when every target has acknowledged. With `noshoot` they are kept \
+        back, so that a stale read reaches the old frame and nothing else."
+    examples ["unmap 0x400000", "unmap from 2 0x400000 16", "unmap 0x400000 noshoot"]
+
+    Remap "remap" in Memory, "Put a fresh frame with another tag under a page"
+    {
+        from: Option<CpuId> = FROM;
+        space: Option<SpaceId> = IN;
+        address: PageAddress = PAGE;
+        pages: u64 = PAGES;
+        noshoot: bool = NOSHOOT;
+    }
+    details "With `noshoot`, a CPU whose TLB holds the page goes on reading the old frame: `read` \
+        shows it, `shoot page` ends it."
+    examples ["remap 0x400000", "remap 0x400000 noshoot"]
+
+    Protect "protect" in Memory, "Change what programs may do with pages"
+    {
+        from: Option<CpuId> = FROM;
+        space: Option<SpaceId> = IN;
+        address: PageAddress = PAGE;
+        pages: u64 = PAGES;
+        access: Access = Arg::word("ACCESS", Access::WORDS, "what programs may do").required();
+        noshoot: bool = NOSHOOT;
+    }
+    details "Taking a right away shoots the old translations down; giving one does not need to."
+    examples ["protect 0x400000 ro", "protect 0x400000 4 rw"]
+
+    Read "read" in Memory, "Read a word on chosen CPUs, through their TLBs"
+    {
+        space: Option<SpaceId> = IN;
+        address: WordAddress = WORD;
+        on: Option<CpuSelection> =
+            Arg::keyword("on", "CPU-SET", Kind::Cpus, "where to read; else the shell's own CPU");
+    }
+    details "Shows each value with its tag, and marks those that are not what the page table says \
+        now: stale. An unmapped address is a page fault, which is reported."
+    examples ["read 0x400000", "read 0x400000 on all", "read in 1 0x400008 on 0,2-3"]
+
+    Write "write" in Memory, "Write a word on one CPU, through its TLB"
+    {
+        space: Option<SpaceId> = IN;
+        address: WordAddress = WORD;
+        value: u64 = Arg::positional("VALUE", Kind::Number(0, u64::MAX), "the word").required();
+        on: Option<CpuId> =
+            Arg::keyword("on", "CPU", Kind::Cpu, "where to write; else the shell's own CPU");
+    }
+    details "A page that was made read-only is still written where a stale translation allows it."
+    examples ["write 0x400000 0x1234", "write 0x400008 7 on 2"]
+
+    Probe "probe" in Memory, "Tell which CPUs' TLBs hold a page"
+    {
+        space: Option<SpaceId> = IN;
+        address: WordAddress = WORD;
+        on: CpuSelection = Arg::keyword("on", "CPU-SET", Kind::Cpus, "which CPUs").default("all");
+    }
+    details "Clears the accessed bit, loads, and looks at the bit: clear still means a TLB hit. A \
+        CPU that missed holds the page afterwards, since the probe itself loaded it."
+    examples ["probe 0x400000", "probe 0x400000 on 1"]
+
+    Run "run" in Memory, "Run a ring-3 program on chosen CPUs"
+    {
+        space: Option<SpaceId> = IN;
+        program: String = Arg::positional("PROGRAM", Kind::Name(NameKind::Program), "its name")
+            .required();
+        arguments: Vec<u64> = Arg::repeated("ARG", 6, Kind::Number(0, u64::MAX), "for the program");
+        on: Option<CpuSelection> =
+            Arg::keyword("on", "CPU-SET", Kind::Cpus, "one on each of these; else one here");
+    }
+    details "Waits for all of them. A fault ends the program with a report, not the kernel."
+    examples []
+
+    Proto "proto" in Shootdown, "List the protocols, choose one, change its settings"
+    {
+        name: Option<String> = Arg::positional("NAME", Kind::Name(NameKind::Protocol),
+            "the protocol to use from now on");
+        layout: Option<Layout> = Arg::word("LAYOUT", Layout::WORDS, "of the scoreboard's rows");
+        sending: Option<Sending> = Arg::word("SENDING", Sending::WORDS, "of IPIs to all others");
+    }
+    details "Alone it lists them and marks the one in use. The change waits until no shootdown is \
+        under way."
+    examples ["proto", "proto padded", "proto selected"]
+
+    Scoreboard "scoreboard" in Shootdown, "Show the scoreboard: a row a target, a column an initiator"
+    {}
+    details "0 is a request not yet acknowledged; any other number is the generation acknowledged \
+        last."
+    examples ["scoreboard"]
+
+    Shoot "shoot" in Shootdown, "Shoot translations down, from any CPU to any set"
+    {
+        extent: Extent = Arg::word("EXTENT", Extent::WORDS, "what to invalidate").required();
+        from: Option<CpuId> = FROM;
+        space: Option<SpaceId> = IN;
+        address: Option<PageAddress> =
+            Arg::positional("ADDRESS", Kind::Address(4096), "the first page");
+        pages: Option<u64> = Arg::positional("PAGES", Kind::Pages(1 << 27),
+            "how many; 4096 or more become the whole space");
+        to: Option<CpuSelection> = Arg::keyword("to", "CPU-SET", Kind::Cpus,
+            "the targets; else the CPUs on which the space is active");
+    }
+    needs [
+        Need { arg: "ADDRESS", with: "EXTENT", required: &["page", "range"], allowed: &[] },
+        Need { arg: "PAGES", with: "EXTENT", required: &["range"], allowed: &[] },
+        Need { arg: "SPACE", with: "EXTENT", required: &[], allowed: &["page", "range", "space"] },
+    ]
+    details "The page table is not changed. The initiator invalidates locally while the targets \
+        work. Targets that leave out a CPU on which the space is active leave its TLB stale."
+    examples ["shoot page 0x400000", "shoot range 0x400000 16 to others", "shoot space from 2",
+        "shoot global to all", "shoot cache"]
+
+    Storm "storm" in Shootdown, "Shoot from many CPUs at once, and verify every round"
+    {
+        rounds: u64 = Arg::option("rounds", "N", Kind::Number(1, 100_000_000),
+            "shootdowns by each initiator").default("1000");
+        initiators: CpuSelection = Arg::option("initiators", "CPU-SET", Kind::Cpus, "who shoots")
+            .default("all");
+        pages: u64 = Arg::option("pages", "N", Kind::Pages(512), "pages in each shootdown")
+            .default("1");
+        protocol: Option<String> = Arg::option("proto", "NAME", Kind::Name(NameKind::Protocol),
+            "the protocol, for this storm; else the one in use");
+    }
+    details "Each initiator remaps pages of its own while every CPU reads them; a read of an old \
+        tag after a shootdown returned is a violation. At the end sent, received and served counts \
+        are reconciled. Ctrl-C ends it after the round."
+    examples ["storm", "storm rounds=10K initiators=0-1", "storm pages=16"]
+
+    Bench "bench" in Measure, "Measure, and print ratios of one run"
+    { name: Option<String> = Arg::positional("NAME", Kind::Name(NameKind::Bench),
+        "one benchmark; else all"); }
+    details "Ratios are against the bare IPI round trip of the same run. Without icount the figures \
+        depend on the host's load."
+    examples ["bench"]
+
+    Selftest "selftest" in Measure, "Test the machine from inside"
+    { name: Option<String> = Arg::positional("NAME", Kind::Name(NameKind::Selftest),
+        "one test; else all"); }
+    details "Fails if any test fails."
+    examples ["selftest"]
+}
+}
