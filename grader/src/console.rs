@@ -8,84 +8,22 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read};
 use rustix::stdio;
 
-use crate::child::{MachineExit, Qemu};
-use crate::input::{Input, Read, Source};
-use crate::output::Output;
+use crate::child::Qemu;
+use crate::input::{Input, Read};
 use crate::signals::{Asked, Signals, stop_here};
-use crate::terminal::RawMode;
 use crate::watchdog::BootWatch;
+use crate::wiring::{Ending, Finished, Wiring};
 
 /// Output that may wait for a slow reader before the machine is held back.
 const BACKLOG: usize = 1 << 20;
 /// What is kept of QEMU's own messages.
 const MESSAGES: usize = 1 << 16;
 
-/// Why the loop ended. In all cases but the first QEMU still runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// QEMU ended.
-    Exited(MachineExit),
-    /// The boot made no progress; the diagnosis says how far it came.
-    NotBooted([String; 3]),
-    /// The time limit passed.
-    TimedOut,
-    /// The prompt was shown, and nothing else was asked for.
-    Prompted,
-    /// The person pressed the key that leaves.
-    Left,
-    /// The input ended and the output settled.
-    InputEnded,
-    /// The input ended, but a command was still running and silent.
-    Stuck,
-    /// A signal asked us to end.
-    Signal(i32),
-    /// Standard input or output failed.
-    Broken(String),
-}
-
-/// How to run the loop.
-#[derive(Debug)]
-pub struct Wiring<'a> {
-    /// What standard input is.
-    pub source: Source,
-    /// Where the machine's output goes.
-    pub output: Output<'a>,
-    /// The terminal, if the shell has one.
-    pub terminal: Option<&'a RawMode>,
-    /// Signals to obey, if they are ours to obey.
-    pub signals: Option<&'a Signals>,
-    /// Time without progress after which a boot is given up.
-    pub patience: Duration,
-    /// Limit for the whole run.
-    pub timeout: Option<Duration>,
-    /// End at the first prompt.
-    pub until_prompt: bool,
-}
-
-/// What a finished loop leaves.
-#[derive(Debug)]
-pub struct Finished {
-    /// Why it ended.
-    pub ending: Ending,
-    /// The machine's output, if it was kept.
-    pub transcript: Vec<u8>,
-    /// The last line the machine wrote.
-    pub last_seen: String,
-    /// QEMU's own messages.
-    pub messages: String,
-    /// From the start to the first prompt.
-    pub prompt_after: Option<Duration>,
-    /// The boot was over.
-    pub booted: bool,
-    /// From the start to the end.
-    pub elapsed: Duration,
-}
-
 /// Connects `qemu`, started at `start`, until something ends. All that QEMU sent before it ended is passed on.
 #[must_use]
 pub fn connect(qemu: &mut Qemu, wiring: Wiring<'_>, start: Instant) -> Finished {
     let mut console = Console {
-        watch: BootWatch::new(wiring.patience, start),
+        watch: BootWatch::new(wiring.patience, wiring.goal, start),
         input: Input::new(wiring.source),
         messages: Vec::new(),
         open: Open {

@@ -9,11 +9,12 @@ use tempfile::NamedTempFile;
 
 use crate::child::Qemu;
 use crate::command::{Com1, Session, arguments, quoted};
-use crate::console::{Finished, Wiring, connect};
+use crate::console::connect;
 use crate::kernel::Kernel;
 use crate::options::MachineOptions;
 use crate::setup::{self, Policy};
 use crate::status::Failure;
+use crate::wiring::{Finished, Wiring};
 use crate::workspace::Workspace;
 
 /// Holding one means everything is there to boot a machine: QEMU, and a kernel built from the sources as

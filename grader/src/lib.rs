@@ -33,4 +33,6 @@ pub mod symbols;
 pub mod terminal;
 pub mod verdict;
 pub mod watchdog;
+pub mod wiring;
+pub mod witness;
 pub mod workspace;

@@ -2,21 +2,22 @@
 //!
 //! The kernel is built once in a process, with what is missing installed first, as `kit run` does.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::child::MachineExit;
 use crate::command::Session;
-use crate::console::{Ending, Finished, Wiring};
 use crate::input::Source;
 use crate::launch::Prepared;
 use crate::options::{Apic, Board, MachineOptions, Threads};
 use crate::output::Output;
 use crate::setup::Policy;
-use crate::status::{Failure, Status};
+use crate::status::{Doing, Failure, Status};
 use crate::verdict::{Kind, judge};
-use crate::watchdog::BootWatch;
+use crate::watchdog::{BootWatch, Goal};
+use crate::wiring::{Ending, Finished, Wiring};
+use crate::witness::Delivered;
 use crate::workspace::Workspace;
 
 /// A machine to run scripts in, built up by its methods. Each run boots anew.
@@ -37,8 +38,8 @@ pub struct Outcome {
     pub exit: Option<MachineExit>,
     /// All that the machine wrote to COM1, with plain newlines; what is not UTF-8 is replaced.
     pub transcript: String,
-    /// QEMU's interrupt log, if it was asked for.
-    pub int_log: Option<String>,
+    /// What QEMU logged as delivered, if that was asked for.
+    pub delivered: Option<Delivered>,
     /// What kit says about a run that did not succeed; else empty.
     pub complaint: String,
     /// From the start of QEMU to its end.
@@ -152,7 +153,7 @@ impl Machine {
         self
     }
 
-    /// Has QEMU log every delivered interrupt.
+    /// Has QEMU log every delivered interrupt: about 1.3 kB each, so not for long runs.
     #[must_use]
     pub fn int_log(mut self) -> Self {
         self.int_log = true;
@@ -187,7 +188,9 @@ impl Machine {
         let finished = prepared.boot(&options, session, initrd.path(), self.wiring(false))?;
         let by_hand = prepared.by_hand(&options, session, initrd.path())?;
         let mut outcome = outcome(finished, &by_hand);
-        outcome.int_log = log.map(|file| read_lossy(file.path())).transpose()?;
+        if let Some(log) = log {
+            outcome.delivered = Some(Delivered::read(log.path()).doing("reading", log.path())?);
+        }
         Ok(outcome)
     }
 
@@ -215,6 +218,11 @@ impl Machine {
             output: Output::kept(),
             terminal: None,
             signals: None,
+            goal: if until_prompt {
+                Goal::Prompt
+            } else {
+                Goal::Ready
+            },
             patience: BootWatch::PATIENCE,
             timeout: Some(self.timeout),
             until_prompt,
@@ -254,12 +262,7 @@ fn outcome(finished: Finished, by_hand: &str) -> Outcome {
         },
         complaint: verdict.map_or_else(|failure| failure.to_string(), |()| String::new()),
         transcript: String::from_utf8_lossy(&finished.transcript).into_owned(),
-        int_log: None,
+        delivered: None,
         elapsed: finished.elapsed,
     }
-}
-
-fn read_lossy(path: &Path) -> Result<String, Failure> {
-    use crate::status::Doing;
-    Ok(String::from_utf8_lossy(&std::fs::read(path).doing("reading", path)?).into_owned())
 }

@@ -19,7 +19,6 @@ pub struct Output<'a> {
     to: Option<BorrowedFd<'a>>,
     queue: VecDeque<u8>,
     transcript: Option<Vec<u8>>,
-    plain: bool,
     skip_boot: bool,
     held_return: bool,
     line: Vec<u8>,
@@ -28,18 +27,13 @@ pub struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// Passes everything on, unchanged, for a terminal to interpret.
-    #[must_use]
-    pub fn raw(to: BorrowedFd<'a>) -> Self {
-        Self::new(Some(to), false)
-    }
-
-    /// Passes lines on with plain newlines. With `skip_boot` the kernel's boot messages are left out.
+    /// Passes everything on, with plain newlines: a terminal turns them into its own, in raw mode too. With
+    /// `skip_boot` the kernel's boot messages are left out.
     #[must_use]
     pub fn lines(to: BorrowedFd<'a>, skip_boot: bool) -> Self {
         Self {
             skip_boot,
-            ..Self::new(Some(to), true)
+            ..Self::new(Some(to))
         }
     }
 
@@ -48,16 +42,15 @@ impl<'a> Output<'a> {
     pub fn kept() -> Output<'static> {
         Output {
             transcript: Some(Vec::new()),
-            ..Output::new(None, true)
+            ..Output::new(None)
         }
     }
 
-    fn new(to: Option<BorrowedFd<'a>>, plain: bool) -> Self {
+    fn new(to: Option<BorrowedFd<'a>>) -> Self {
         Self {
             to,
             queue: VecDeque::new(),
             transcript: None,
-            plain,
             skip_boot: false,
             held_return: false,
             line: Vec::new(),
@@ -70,11 +63,11 @@ impl<'a> Output<'a> {
     pub fn push(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             // A return before a newline belongs to it; any other return is the machine's own.
-            if self.plain && std::mem::take(&mut self.held_return) && byte != b'\n' {
+            if std::mem::take(&mut self.held_return) && byte != b'\n' {
                 self.pass(b'\r');
             }
             match byte {
-                b'\r' if self.plain => self.held_return = true,
+                b'\r' => self.held_return = true,
                 _ => self.pass(byte),
             }
         }

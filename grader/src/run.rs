@@ -10,7 +10,6 @@ use rustix::stdio;
 
 use crate::child::MachineExit;
 use crate::command::Session;
-use crate::console::{Ending, Finished, Wiring};
 use crate::input::Source;
 use crate::launch::Prepared;
 use crate::options::MachineOptions;
@@ -21,6 +20,8 @@ use crate::signals::Signals;
 use crate::status::{Doing, Failure, Status};
 use crate::terminal::{self, RawMode};
 use crate::verdict::{Kind, judge};
+use crate::watchdog::Goal;
+use crate::wiring::{Ending, Finished, Wiring};
 use crate::workspace::Workspace;
 
 /// Arguments of `kit run`.
@@ -122,15 +123,16 @@ fn boot(
         Source::Pipe | Source::None => None,
     };
     let person = raw.is_some() && io::stdout().is_terminal();
-    let output = match person {
-        true => Output::raw(stdio::stdout()),
-        false => Output::lines(stdio::stdout(), args.quiet),
-    };
+    let output = Output::lines(stdio::stdout(), args.quiet && !person);
     let wiring = Wiring {
         source,
         output,
         terminal: raw.as_ref(),
         signals: Some(signals),
+        goal: match kind {
+            Kind::Shell => Goal::Prompt,
+            Kind::Script => Goal::Ready,
+        },
         patience: Duration::from_secs(args.boot_timeout),
         timeout: args.timeout.map(Duration::from_secs),
         until_prompt: false,

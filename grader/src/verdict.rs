@@ -1,8 +1,8 @@
 //! What the end of a run means: the status to end with, and what there is to say about it.
 
 use crate::child::{CANNOT_START, MachineExit};
-use crate::console::{Ending, Finished};
 use crate::status::{Failure, Status};
+use crate::wiring::{Ending, Finished};
 
 /// The kind of run, which decides what some endings mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ const LINE: usize = 512;
 /// contains counts; the last row fits every message.
 const CAUSES: [(&str, &str); 3] = [
     (
-        "cpu",
+        "starting",
         "an application processor hangs between its start-up IPI and its report",
     ),
     (
@@ -28,16 +28,27 @@ const CAUSES: [(&str, &str); 3] = [
     ),
 ];
 
-/// Watches one boot. It is over at the kernel's `boot: ready` line or at the first prompt.
+/// What ends a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// The kernel's `boot: ready` line: a script begins.
+    Ready,
+    /// The first prompt.
+    Prompt,
+}
+
+/// Watches one boot until its goal.
 ///
 /// Only a boot message counts as progress: garbage on the line does not.
 #[derive(Clone, Debug)]
 pub struct BootWatch {
     patience: Duration,
+    goal: Goal,
     last_progress: Instant,
     stage: Option<String>,
     received: u64,
     line: Vec<u8>,
+    escape: Escape,
     ready: bool,
     prompt: bool,
 }
@@ -48,14 +59,16 @@ impl BootWatch {
 
     /// Starts to watch a machine started at `now`.
     #[must_use]
-    pub fn new(patience: Duration, now: Instant) -> Self {
+    pub fn new(patience: Duration, goal: Goal, now: Instant) -> Self {
         let (stage, line) = (None, Vec::new());
         Self {
             patience,
+            goal,
             last_progress: now,
             stage,
             received: 0,
             line,
+            escape: Escape::default(),
             ready: false,
             prompt: false,
         }
@@ -69,6 +82,7 @@ impl BootWatch {
                 return;
             }
             match byte {
+                _ if self.escape.hides(byte) => {}
                 b'\n' => self.end_of_line(now),
                 b'\r' => {}
                 _ if self.line.len() < LINE => self.line.push(byte),
@@ -83,7 +97,7 @@ impl BootWatch {
     fn end_of_line(&mut self, now: Instant) {
         if self.line.starts_with(BOOT.as_bytes()) {
             let line = String::from_utf8_lossy(&self.line).into_owned();
-            self.ready |= line.starts_with(READY);
+            self.ready |= self.goal == Goal::Ready && line.starts_with(READY);
             self.stage = Some(line);
             self.last_progress = now;
         }
@@ -140,6 +154,28 @@ impl BootWatch {
     }
 }
 
+/// Follows the terminal's escape sequences (ECMA-48, CSI), which colour a prompt but are no part of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Escape {
+    #[default]
+    Outside,
+    Begun,
+    Inside,
+}
+
+impl Escape {
+    /// Whether this byte belongs to a sequence.
+    fn hides(&mut self, byte: u8) -> bool {
+        let hidden = *self != Escape::Outside || byte == 0x1b;
+        *self = match (*self, byte) {
+            (_, 0x1b) => Escape::Begun,
+            (Escape::Begun, b'[') | (Escape::Inside, 0x20..=0x3f) => Escape::Inside,
+            _ => Escape::Outside,
+        };
+        hidden
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +184,7 @@ mod tests {
 
     fn watch() -> (BootWatch, Instant) {
         let start = Instant::now();
-        (BootWatch::new(20 * SECOND, start), start)
+        (BootWatch::new(20 * SECOND, Goal::Prompt, start), start)
     }
 
     #[test]
@@ -162,9 +198,9 @@ mod tests {
     #[test]
     fn a_slow_boot_killed_although_it_progresses() {
         let (mut watch, start) = watch();
-        watch.feed(b"boot: cpu 1 up\r\n", start + 19 * SECOND);
+        watch.feed(b"boot: starting 3 more CPUs\r\n", start + 19 * SECOND);
         assert_eq!(watch.deadline(), Some(start + 39 * SECOND));
-        assert!(watch.diagnosis()[0].contains("boot: cpu 1 up"));
+        assert!(watch.diagnosis()[0].contains("boot: starting 3"));
         assert!(watch.diagnosis()[2].contains("application processor"));
     }
 
@@ -172,10 +208,28 @@ mod tests {
     fn a_prompt_split_between_two_reads_missed() {
         let (mut watch, start) = watch();
         watch.feed(b"boot: ready 4 CPUs\r\n\ntl", start);
-        assert!(watch.ready() && !watch.prompted());
+        assert!(!watch.ready() && !watch.prompted());
+        assert!(watch.diagnosis()[2].contains("shell thread"));
         watch.feed(b"b> ", start);
         assert!(watch.prompted());
         assert_eq!(watch.deadline(), None);
+    }
+
+    #[test]
+    fn a_script_waited_for_at_a_prompt_that_never_comes() {
+        let mut watch = BootWatch::new(20 * SECOND, Goal::Ready, Instant::now());
+        watch.feed(b"boot: ready\n", Instant::now());
+        assert_eq!(
+            (watch.ready(), watch.prompted(), watch.deadline()),
+            (true, false, None)
+        );
+    }
+
+    #[test]
+    fn a_coloured_prompt_not_recognised() {
+        let (mut watch, start) = watch();
+        watch.feed(b"\x1b[2K\r\x1b[1;32mtlb> \x1b[0m", start);
+        assert!(watch.prompted());
     }
 
     #[test]

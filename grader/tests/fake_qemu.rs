@@ -28,8 +28,18 @@ fn a_machine_that_says_nothing_waited_for_for_ever() {
 
 #[test]
 fn a_hang_in_mid_boot_without_the_last_message() {
-    let ran = Fake::new("echo 'boot: cpu 1 starts'; exec sleep 1000").run(&["--boot-timeout", "1"]);
-    ran.expect(4, &["\"boot: cpu 1 starts\"", "application processor"]);
+    let ran = Fake::new("echo 'boot: starting 3 more CPUs'; exec sleep 1000")
+        .run(&["--boot-timeout", "1"]);
+    ran.expect(
+        4,
+        &["\"boot: starting 3 more CPUs\"", "application processor"],
+    );
+}
+
+#[test]
+fn a_shell_that_never_prompts_waited_for_for_ever() {
+    let ran = Fake::new("echo 'boot: ready'; exec sleep 1000").run(&["--boot-timeout", "1"]);
+    ran.expect(4, &["shell thread"]);
 }
 
 #[test]

@@ -5,10 +5,10 @@ mod common;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{BOOT, Fake, signal, wait_for, wait_gone};
+use common::{BOOT, Fake, KIT, signal, wait_for, wait_gone};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -49,8 +49,7 @@ impl Terminal {
             .into()
     }
 
-    fn start(&self, fake: &Fake) -> Child {
-        let mut command = fake.kit(&[]);
+    fn start(&self, mut command: Command) -> Child {
         command
             .stdin(Stdio::from(self.other()))
             .stdout(Stdio::from(self.other()));
@@ -93,7 +92,7 @@ impl Terminal {
 /// Starts a fake that boots and then runs `rest`; returns once its prompt shows and the terminal is raw.
 fn booted(terminal: &mut Terminal, rest: &str) -> (Fake, Child) {
     let fake = Fake::new(&format!("echo $$ > pid; {BOOT} {rest}"));
-    let child = terminal.start(&fake);
+    let child = terminal.start(fake.kit(&[]));
     terminal.expect("tlb> ");
     assert!(terminal.raw());
     (fake, child)
@@ -167,8 +166,30 @@ fn a_stopped_kit_keeping_the_terminal() {
 fn a_shell_that_does_not_know_the_width() {
     let mut terminal = Terminal::new();
     let fake = Fake::new(&format!("echo \"$@\" > arguments; {BOOT} exit 33"));
-    assert_eq!(terminal.start(&fake).wait().unwrap().code(), Some(0));
+    assert_eq!(
+        terminal.start(fake.kit(&[])).wait().unwrap().code(),
+        Some(0)
+    );
     terminal.expect("tlb> ");
     let arguments = std::fs::read_to_string(fake.file("arguments")).unwrap();
     assert!(arguments.contains("columns=123"), "{arguments}");
+}
+
+#[test]
+fn the_kernel_s_shell_deaf_to_a_person() {
+    let mut terminal = Terminal::new();
+    let before = terminal.modes();
+    let mut child = terminal.start(Command::new(KIT));
+    terminal.expect("tlb> ");
+    terminal.person.write_all(b"echo first\r").unwrap();
+    terminal.expect("\nfirst\r\n");
+    // Ctrl-C drops the line, and nothing else.
+    terminal
+        .person
+        .write_all(b"quit 1\x03echo second\r")
+        .unwrap();
+    terminal.expect("\nsecond\r\n");
+    terminal.person.write_all(b"\x1d").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(terminal.modes(), before);
 }

@@ -3,6 +3,7 @@
 //! `shell` owns the table, the parsing and how answers look; each function here answers one
 //! command. They run on the shell's thread; what must happen on another CPU is a job there.
 
+mod bench;
 mod inspect;
 mod memory;
 mod run;
@@ -59,9 +60,7 @@ impl System for Kernel {
             Request::Shoot(args) => shoot::shoot(args, output),
             Request::Storm(args) => storm::storm(args, output),
             Request::Selftest(args) => selftest::selftest(args, output),
-            Request::Bench(_) => {
-                Err(Failure::new("being built"))
-            }
+            Request::Bench(args) => bench::bench(args, output),
         }
     }
 
@@ -69,7 +68,7 @@ impl System for Kernel {
         match kind {
             NameKind::Protocol => protocols::NAMES.iter().map(|name| name.to_string()).collect(),
             NameKind::Program => programs::names(),
-            NameKind::Bench => Vec::new(),
+            NameKind::Bench => bench::names(),
             NameKind::Selftest => Vec::new(),
             NameKind::Space => space::all().iter().map(|space| space.id().0.to_string()).collect(),
         }

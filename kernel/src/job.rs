@@ -93,9 +93,22 @@ impl<T> Job<T> {
     /// # Errors
     /// [`NoResult`]: it takes longer than a minute, Ctrl-C was typed, or it ended early.
     pub fn wait(self) -> Result<T, NoResult> {
+        self.wait_unless(console::interrupted)
+    }
+
+    /// Waits for it whatever is typed, and returns its result: for what must be in order before
+    /// anything else is done.
+    ///
+    /// # Errors
+    /// [`NoResult`]: it takes longer than a minute, or it ended early.
+    pub fn finish(self) -> Result<T, NoResult> {
+        self.wait_unless(|| false)
+    }
+
+    fn wait_unless(self, given_up: impl Fn() -> bool) -> Result<T, NoResult> {
         let deadline = clock::Deadline::after_us(PATIENCE_US);
         while !self.is_done() {
-            if deadline.expired() || console::interrupted() {
+            if deadline.expired() || given_up() {
                 return Err(NoResult::Unfinished(self.cpu));
             }
             thread::doze();
@@ -122,7 +135,7 @@ pub fn run<T: Send + 'static>(
 pub fn quiesce() {
     for cpu in machine::online() {
         // A CPU that does not answer holds up nothing that it has not begun itself.
-        let _ = run("quiesce", cpu, None, || ());
+        let _ = start("quiesce", cpu, None, || ()).and_then(Job::finish);
     }
 }
 
@@ -140,17 +153,30 @@ pub fn answer_test() {
 }
 
 /// Sends a bare interrupt to `targets` and waits until all have answered: the floor under every
-/// shootdown of the same targets. Returns the ticks of the round trip, or who did not answer.
+/// shootdown of the same targets. One at a time, and only with targets that do answer.
+#[inline(always)]
+pub fn bare_round_trip(targets: CpuSet) {
+    send_test(targets);
+    while AWAITED.load(Acquire) != 0 {
+        spin_loop();
+    }
+}
+
+#[inline(always)]
+fn send_test(targets: CpuSet) {
+    AWAITED.store(targets.bits(), Relaxed);
+    let all = targets == machine::online().without(percpu::cpu());
+    machine::send(if all { Destination::AllButSelf } else { Destination::Each(targets) }, TEST);
+}
+
+/// A bare round trip that may fail. Returns its ticks.
 ///
 /// # Errors
 /// The targets that did not answer within a second.
 pub fn test(targets: CpuSet) -> Result<u64, CpuSet> {
     let _one = TESTING.lock();
-    let all = targets == machine::online().without(percpu::cpu());
-    let to = if all { Destination::AllButSelf } else { Destination::Each(targets) };
     let begun = clock::now();
-    AWAITED.store(targets.bits(), Relaxed);
-    machine::send(to, TEST);
+    send_test(targets);
     let mut turns = 0_u32;
     while AWAITED.load(Acquire) != 0 {
         spin_loop();

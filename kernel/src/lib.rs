@@ -12,7 +12,9 @@
 
 extern crate alloc;
 
+pub mod audit;
 pub mod backtrace;
+pub mod bench;
 pub mod boot;
 pub mod commands;
 pub mod console;
@@ -24,6 +26,7 @@ pub mod programs;
 pub mod protocols;
 pub mod random;
 pub mod space;
+pub mod storm;
 pub mod symbols;
 pub mod syscall;
 pub mod thread;

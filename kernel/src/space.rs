@@ -1,7 +1,7 @@
 //! Address spaces: the user half of the page tables, who uses it, and what is to be shot down.
 
 use crate::machine::{self, Kernel};
-use crate::protocols;
+use crate::{job, protocols, thread};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,7 +9,7 @@ use hw::frames::Frame;
 use hw::paging::{self, Entry, MapError, Rights, Root, UserTables};
 use hw::phys::PAGE_SIZE;
 use hw::sync::{IrqLock, Lock};
-use hw::{percpu, phys};
+use hw::{clock, percpu, phys};
 use shootdown::{Abandoned, ActiveSet, Acknowledged, CpuSet, Flush, Machine, Point, Request, SpaceId, Targets};
 use spin::Once;
 
@@ -135,6 +135,33 @@ pub fn remove(id: SpaceId) -> Result<(), InUse> {
     }
 }
 
+/// How long [`retire`] waits for threads that are ending, in microseconds.
+const ENDING_US: u64 = 500_000;
+
+/// Has every CPU that still uses the tables of `id` leave them, then frees it all.
+///
+/// # Errors
+/// Whoever still uses it after half a second.
+pub fn retire(id: SpaceId) -> Result<(), InUse> {
+    let deadline = clock::Deadline::after_us(ENDING_US);
+    loop {
+        for cpu in active(id) {
+            let leave = move || {
+                if percpu::space() == id.0 {
+                    leave();
+                }
+            };
+            // A CPU that does not do it stays in the active set, which is the error below.
+            let _ = job::start("leave", cpu, None, leave).and_then(job::Job::finish);
+        }
+        match remove(id) {
+            // A job's thread holds its space a little longer than its result is awaited.
+            Err(_) if !deadline.expired() => thread::doze(),
+            outcome => return outcome,
+        }
+    }
+}
+
 /// Who uses a space that was to be removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InUse {
@@ -161,9 +188,8 @@ pub fn leave() {
 }
 
 fn tagged() -> Result<(Frame, u64), MapError> {
-    let frame = Frame::zeroed().ok_or(MapError::NoMemory)?;
     let tag = NEXT_TAG.fetch_add(1, Relaxed);
-    frame.fill(tag);
+    let frame = Frame::filled(tag).ok_or(MapError::NoMemory)?;
     Ok((frame, tag))
 }
 
@@ -212,6 +238,18 @@ impl Space {
             Shoot::Later => self.keep_back(flush.map(|frame| alloc::vec![frame])),
         }
         Ok(tag)
+    }
+
+    /// Puts a fresh frame under each page from `page` on, one for each of `tags`, filled with it.
+    /// The old frames come with the flush: one request for all of them, which is the caller's to
+    /// shoot.
+    ///
+    /// # Errors
+    /// The page tables' refusal; nothing has changed then.
+    pub fn replace(&self, page: u64, tags: impl IntoIterator<Item = u64>) -> Result<Flush<Vec<Frame>>, MapError> {
+        let fresh: Option<Vec<Frame>> = tags.into_iter().map(Frame::filled).collect();
+        Kernel.point(Point::PteStore);
+        self.tables.lock().replace_all(page, fresh.ok_or(MapError::NoMemory)?)
     }
 
     /// Takes `pages` pages from `page` on away, and frees their frames once that is safe.

@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_word_like_none_of_the_names_suggests_nothing() {
-        for typed in ["", "x", "zebra", "0x400000", "\u{1b}[A"] {
+        for typed in ["", "x", "m", "zebra", "0x400000", "\u{1b}[A"] {
             assert_eq!(nearest(typed, NAMES), None, "{typed}");
         }
         let long = "m".repeat(100_000);

@@ -182,7 +182,8 @@ mod tests {
             failure.message.starts_with("step 3 ended at `shoot"),
             "{failure}"
         );
-        assert!(!system.lines().contains(&"scoreboard"));
+        // Neither the rest of the step nor the steps after it.
+        assert_eq!(system.lines().last(), Some(&"shoot page 0x400000"));
     }
 
     #[test]

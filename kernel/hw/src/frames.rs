@@ -111,8 +111,13 @@ fn words(address: PhysAddr) -> &'static [AtomicU64; WORDS] {
 impl Frame {
     /// A frame with every byte 0, or `None` when memory is used up.
     pub fn zeroed() -> Option<Frame> {
+        Frame::filled(0)
+    }
+
+    /// A frame with every word `value`, or `None` when memory is used up.
+    pub fn filled(value: u64) -> Option<Frame> {
         let frame = Frame(take()?);
-        frame.fill(0);
+        frame.fill(value);
         Some(frame)
     }
 

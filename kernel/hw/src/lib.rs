@@ -34,6 +34,7 @@ pub mod percpu;
 pub mod phys;
 pub mod pic;
 pub mod probe;
+pub mod programs;
 pub mod stack;
 pub mod sync;
 pub mod tlb;

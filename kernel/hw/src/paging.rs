@@ -4,6 +4,10 @@
 //! and dirty bits while another CPU changes them. Nothing here invalidates a TLB: whatever takes a
 //! translation away returns a value that says so.
 
+mod walk;
+
+pub use walk::{Allows, Mapping, kernel_mappings};
+
 use crate::boot::BootInfo;
 use crate::frames::Frame;
 use crate::phys::{self, PAGE_SIZE};
@@ -198,6 +202,17 @@ pub(crate) fn image_range() -> (u64, u64) {
     (0, 0)
 }
 
+/// The physical memory of the kernel's text and constants: never writable, by any name.
+pub fn constant_range() -> core::ops::Range<u64> {
+    #[cfg(target_os = "none")]
+    {
+        let [start, _, constants_end, _] = image::bounds();
+        start..constants_end
+    }
+    #[cfg(not(target_os = "none"))]
+    (0..0)
+}
+
 /// Builds the kernel's tables and loads them. Once, on the first CPU, before the heap is touched.
 ///
 /// # Panics
@@ -377,6 +392,24 @@ impl UserTables {
         let rights = Entry(entry.load(Acquire)).rights();
         let old = Entry(entry.swap(frame.into_entry().as_u64() | rights.0.bits(), AcqRel));
         Ok(Flush::new(self.request(page, 1)?, Frame::from_entry(PhysAddr::new(old.frame()))))
+    }
+
+    /// Puts `frames` in the place of those mapped from `page` on, one after the other, each with
+    /// the rights of its predecessor. One flush for all of them.
+    ///
+    /// # Errors
+    /// One of the pages is not mapped, or not ring 3's; nothing has changed then, and `frames` are
+    /// freed.
+    pub fn replace_all(&self, page: u64, frames: Vec<Frame>) -> Result<Flush<Vec<Frame>>, MapError> {
+        let pages = frames.len() as u64;
+        let request = self.request(page, pages)?;
+        let exchange = |(entry, frame): (&AtomicU64, Frame)| {
+            let rights = Entry(entry.load(Acquire)).rights();
+            let old = Entry(entry.swap(frame.into_entry().as_u64() | rights.0.bits(), AcqRel));
+            Frame::from_entry(PhysAddr::new(old.frame()))
+        };
+        let old = self.all_mapped(page, pages)?.zip(frames).map(exchange).collect();
+        Ok(Flush::new(request, old))
     }
 
     /// Takes the mappings of `pages` pages from `page` on away.

@@ -16,15 +16,17 @@ use x86_64::registers::model_specific::{GsBase, KernelGsBase};
 #[derive(Debug)]
 pub struct Local {
     cpu: AtomicU64,
-    /// How many critical sections the running thread is in.
-    critical: AtomicU32,
-    /// Nonzero when a preemption came due inside a critical section.
-    owed: AtomicU32,
+    /// How many critical sections the running thread is in, and [`NOT_OWED`] unless a preemption
+    /// came due inside: 0 just when the last section is left and one is owed.
+    preemption: AtomicU32,
     thread: AtomicU64,
     space: AtomicU64,
     points: [AtomicU64; Point::COUNT],
     counters: [AtomicU64; Counter::COUNT],
 }
+
+/// The bit of `preemption` that says that nothing is owed.
+const NOT_OWED: u32 = 1 << 31;
 
 /// What a CPU counts besides points.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,8 +78,7 @@ impl Counter {
 static LOCALS: [Local; MAX_CPUS] = [const {
     Local {
         cpu: AtomicU64::new(0),
-        critical: AtomicU32::new(0),
-        owed: AtomicU32::new(0),
+        preemption: AtomicU32::new(NOT_OWED),
         thread: AtomicU64::new(0),
         space: AtomicU64::new(0),
         points: [const { AtomicU64::new(0) }; Point::COUNT],
@@ -164,63 +165,98 @@ pub fn set_space(space: u32) {
 /// Enters a critical section on this CPU: the running thread is not preempted until it leaves.
 #[inline(always)]
 pub fn enter_critical() {
-    // SAFETY: one read-modify-write instruction on this CPU's own `critical`. Not `nomem`, so that
-    // the compiler keeps what belongs inside the section inside.
-    unsafe { asm!("inc dword ptr gs:[{}]", const offset_of!(Local, critical), options(nostack)) };
+    // SAFETY: one read-modify-write instruction on this CPU's own word. Not `nomem`, so that the
+    // compiler keeps what belongs inside the section inside.
+    unsafe { asm!("inc dword ptr gs:[{}]", const offset_of!(Local, preemption), options(nostack)) };
 }
 
-/// Leaves a critical section, and says whether it was the outermost with a preemption owed.
+/// Leaves a critical section; if it was the outermost and a preemption is owed, calls `pay`.
 ///
-/// The outcome is only a hint until the caller has acted on it with interrupts off.
+/// Between the two an interrupt may pay it, so `pay` looks again with interrupts off.
 #[inline(always)]
-#[must_use]
-pub fn leave_critical() -> bool {
-    let nested: u8;
-    let owed: u32;
-    // SAFETY: single instructions on this CPU's own words. An interrupt between them may only
-    // raise `owed` further or pay it, both of which the caller allows for.
+pub fn leave_critical(pay: fn()) {
+    // SAFETY: one read-modify-write instruction on this CPU's own word, and a jump.
     unsafe {
-        asm!("dec dword ptr gs:[{critical}]", "setnz {nested}", "mov {owed:e}, gs:[{debt}]",
-            critical = const offset_of!(Local, critical), debt = const offset_of!(Local, owed),
-            nested = out(reg_byte) nested, owed = out(reg) owed, options(nostack));
+        asm!("dec dword ptr gs:[{}]", "jz {}", const offset_of!(Local, preemption),
+            label { pay() }, options(nostack));
     }
-    nested == 0 && owed != 0
 }
 
-/// Whether the running thread is in a critical section.
+/// Whether the running thread is in a critical section. With interrupts off.
 #[inline(always)]
 pub fn in_critical() -> bool {
-    of(cpu()).critical.load(Relaxed) != 0
+    of(cpu()).critical_depth() != 0
 }
 
 /// Notes (or forgets) that a preemption came due. With interrupts off.
 pub fn set_owed(owed: bool) {
-    of(cpu()).owed.store(u32::from(owed), Relaxed);
+    let word = &of(cpu()).preemption;
+    let depth = word.load(Relaxed) & !NOT_OWED;
+    word.store(if owed { depth } else { depth | NOT_OWED }, Relaxed);
 }
 
-/// Whether a preemption is owed on this CPU.
+/// Whether a preemption is owed on this CPU. With interrupts off.
 pub fn owed() -> bool {
-    of(cpu()).owed.load(Relaxed) != 0
+    of(cpu()).preemption_owed()
 }
 
-/// Counts a passage of `point` on this CPU.
+/// Adds 1 to the counter of the point whose number is known when this is compiled.
+macro_rules! count_point {
+    ($number:expr) => {
+        // SAFETY: one read-modify-write instruction on this CPU's own counter.
+        unsafe {
+            asm!("inc qword ptr gs:[{}]", const offset_of!(Local, points) + 8 * $number, options(nostack))
+        }
+    };
+}
+
+/// Counts a passage of `point` on this CPU: one instruction where the point is known.
 #[inline(always)]
 pub fn pass(point: Point) {
-    // SAFETY: one read-modify-write instruction on this CPU's own counter; `point as usize` is
-    // below `Point::COUNT`.
-    unsafe {
-        asm!("inc qword ptr gs:[{} * 8 + {}]", in(reg) point as usize, const offset_of!(Local, points),
-            options(nostack));
+    match point {
+        Point::Pin => count_point!(Point::Pin as usize),
+        Point::Publish => count_point!(Point::Publish as usize),
+        Point::Zero => count_point!(Point::Zero as usize),
+        Point::Send => count_point!(Point::Send as usize),
+        Point::LocalInvalidate => count_point!(Point::LocalInvalidate as usize),
+        Point::Wait => count_point!(Point::Wait as usize),
+        Point::Done => count_point!(Point::Done as usize),
+        Point::Notice => count_point!(Point::Notice as usize),
+        Point::Copy => count_point!(Point::Copy as usize),
+        Point::Acknowledge => count_point!(Point::Acknowledge as usize),
+        Point::Invalidate => count_point!(Point::Invalidate as usize),
+        Point::Return => count_point!(Point::Return as usize),
+        Point::PteStore => count_point!(Point::PteStore as usize),
+        Point::Activate => count_point!(Point::Activate as usize),
     }
 }
 
-/// Adds to a counter of this CPU.
+/// Adds to a counter whose number is known when this is compiled.
+macro_rules! add_to {
+    ($counter:expr, $amount:expr) => {
+        // SAFETY: one read-modify-write instruction on this CPU's own counter.
+        unsafe {
+            asm!("add qword ptr gs:[{}], {}", const offset_of!(Local, counters) + 8 * $counter as usize,
+                in(reg) $amount, options(nostack))
+        }
+    };
+}
+
+/// Adds to a counter of this CPU: one instruction where the counter is known.
 #[inline(always)]
 pub fn count(counter: Counter, amount: u64) {
-    // SAFETY: one read-modify-write instruction on this CPU's own counter; the index is in range.
-    unsafe {
-        asm!("add qword ptr gs:[{} * 8 + {}], {}", in(reg) counter as usize,
-            const offset_of!(Local, counters), in(reg) amount, options(nostack));
+    match counter {
+        Counter::IpisSent => add_to!(Counter::IpisSent, amount),
+        Counter::IpisReceived => add_to!(Counter::IpisReceived, amount),
+        Counter::IpisEmpty => add_to!(Counter::IpisEmpty, amount),
+        Counter::MostServed => add_to!(Counter::MostServed, amount),
+        Counter::IcrWrites => add_to!(Counter::IcrWrites, amount),
+        Counter::Ticks => add_to!(Counter::Ticks, amount),
+        Counter::Switches => add_to!(Counter::Switches, amount),
+        Counter::Spurious => add_to!(Counter::Spurious, amount),
+        Counter::Nmis => add_to!(Counter::Nmis, amount),
+        Counter::TestIpis => add_to!(Counter::TestIpis, amount),
+        Counter::Spins => add_to!(Counter::Spins, amount),
     }
 }
 
@@ -240,14 +276,20 @@ impl Local {
         self.counters[counter as usize].load(Relaxed)
     }
 
+    /// Sets a counter to `value` and returns what it stood at. Counts made at this moment on that
+    /// CPU may be lost.
+    pub fn exchange(&self, counter: Counter, value: u64) -> u64 {
+        self.counters[counter as usize].swap(value, Relaxed)
+    }
+
     /// The depth of critical sections of the thread that runs there.
     pub fn critical_depth(&self) -> u32 {
-        self.critical.load(Relaxed)
+        self.preemption.load(Relaxed) & !NOT_OWED
     }
 
     /// Whether a preemption is owed there.
     pub fn preemption_owed(&self) -> bool {
-        self.owed.load(Relaxed) != 0
+        self.preemption.load(Relaxed) & NOT_OWED == 0
     }
 
     /// The scheduler's word: which thread runs there.

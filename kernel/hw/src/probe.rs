@@ -36,20 +36,30 @@ unsafe extern "C" fn store() {
     naked_asm!("xor edx, edx", "mov [rdi], rsi", "ret")
 }
 
-/// Where the accesses above stand, behind their two-byte `xor edx, edx`; three bytes long each.
+/// Writes the word at RDI as it is; a fault comes back with RDX nonzero.
+#[unsafe(naked)]
+unsafe extern "C" fn touch() {
+    naked_asm!("xor edx, edx", "lock or qword ptr [rdi], 0", "ret")
+}
+
+/// Where the accesses above stand: behind their two-byte `xor edx, edx`.
 const ACCESS: u64 = 2;
-const LENGTH: u64 = 3;
+/// How many bytes long they are.
+const LOAD: u64 = 3;
+const STORE: u64 = 3;
+const TOUCH: u64 = 5;
 
 /// Resumes a faulted access of this module with the error in RAX and RDX set. Returns whether the
 /// frame was one. For the handler of page faults and general protection faults.
 pub fn recover(frame: &mut Frame) -> bool {
-    let faulted = [load as *const () as u64 + ACCESS, store as *const () as u64 + ACCESS].contains(&frame.rip);
-    if faulted {
-        frame.rip += LENGTH;
-        frame.rax = frame.error;
-        frame.rdx = 1;
-    }
-    faulted
+    let accesses = [(load as *const (), LOAD), (store as *const (), STORE), (touch as *const (), TOUCH)];
+    let Some((_, length)) = accesses.into_iter().find(|(access, _)| *access as u64 + ACCESS == frame.rip) else {
+        return false;
+    };
+    frame.rip += length;
+    frame.rax = frame.error;
+    frame.rdx = 1;
+    true
 }
 
 fn result(value: u64, faulted: u64) -> Result<u64, Fault> {
@@ -85,6 +95,27 @@ pub fn write(address: u64, value: u64) -> Result<(), Fault> {
     // SAFETY: ring 3's memory holds nothing of Rust's; a fault resumes behind the store.
     unsafe {
         asm!("call {}", sym store, in("rdi") address, in("rsi") value, out("rax") error, out("rdx") faulted);
+    }
+    result(error, faulted).map(|_| ())
+}
+
+/// Whether this CPU, in ring 0, may write the word at `address`: one of the kernel's image, under
+/// its linked name or the direct map's. Finds out by writing it, which changes nothing.
+///
+/// # Errors
+/// [`Fault`] if it may not be written, is no word of the image, or is not a multiple of 8.
+pub fn writable(address: u64) -> Result<(), Fault> {
+    let (start, end) = crate::paging::image_range();
+    let names = [crate::paging::KERNEL_BASE, crate::phys::DIRECT_MAP];
+    let in_image = names.iter().any(|base| (base + start..base + end).contains(&address));
+    if !in_image || !address.is_multiple_of(8) {
+        return Err(Fault { error: 0 });
+    }
+    let (error, faulted): (u64, u64);
+    // SAFETY: the image is RAM; a locked OR of nothing leaves every word as it is, whoever else
+    // reads or writes it; a fault resumes behind it.
+    unsafe {
+        asm!("call {}", sym touch, in("rdi") address, out("rax") error, out("rdx") faulted);
     }
     result(error, faulted).map(|_| ())
 }

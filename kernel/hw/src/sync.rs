@@ -76,9 +76,7 @@ pub fn on_owed_preemption(preempt: fn()) {
 /// Leaves a critical section and performs the preemption that is owed, if any.
 #[inline(always)]
 pub fn leave_critical() {
-    if percpu::leave_critical() {
-        pay_preemption();
-    }
+    percpu::leave_critical(pay_preemption);
 }
 
 #[cold]

@@ -1,6 +1,8 @@
 //! What the outcome of a shootdown is good for: getting back what was unmapped.
 
 use crate::{Abandoned, Acknowledged, Machine, Protocol, Request, Targets};
+use alloc::vec;
+use alloc::vec::Vec;
 use core::mem;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -73,6 +75,36 @@ impl<T> Flush<T> {
     /// Gives up: what was retired is leaked, for a CPU may yet use it. Returns the error for it.
     pub fn abandon(self) -> Abandoned {
         Abandoned
+    }
+}
+
+impl<T> Flush<T> {
+    /// The same, holding a list of one: see [`gather`](Flush::gather). There is no `map`: its
+    /// closure could free what no proof has freed.
+    pub fn listed(mut self) -> Flush<Vec<T>> {
+        let retired = self.retired.take().expect("taken here only");
+        Flush::new(self.request, vec![retired])
+    }
+}
+
+impl<T> Flush<Vec<T>> {
+    /// One flush in place of many: of all those of `flushes` that `request` includes. It holds
+    /// what they held, in order, and may hold nothing. Beside it those left over.
+    pub fn gather(
+        request: Request,
+        flushes: impl IntoIterator<Item = Flush<Vec<T>>>,
+    ) -> (Flush<Vec<T>>, Vec<Flush<Vec<T>>>) {
+        let mut gathered = Flush::new(request, Vec::new());
+        let mut left_over = Vec::new();
+        for mut flush in flushes {
+            if !request.includes(&flush.request) {
+                left_over.push(flush);
+            } else if let (Some(all), Some(some)) = (&mut gathered.retired, &mut flush.retired) {
+                all.append(some);
+                flush.retired = None;
+            }
+        }
+        (gathered, left_over)
     }
 }
 

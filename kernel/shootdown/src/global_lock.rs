@@ -48,7 +48,7 @@ pub struct GlobalLock<M: Machine> {
     generation: M::Word<u32, RequestBody>,
     /// The CPU whose request it is.
     initiator: M::Word<u32, Plain>,
-    /// The CPUs that were asked; empty again once all have acknowledged.
+    /// The CPUs it was sent to.
     targets: M::Word<u64, Plain>,
     broadcast: bool,
     done: Box<[Done<M>]>,
@@ -120,7 +120,6 @@ impl<M: Machine> GlobalLock<M> {
             let done = &self.done[target.index()].0;
             m.spin_until(|| done.peek(Acquire) == generation)?;
         }
-        self.targets.store(0, Relaxed);
         Ok(())
     }
 

@@ -292,6 +292,25 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Whether performing this does all that performing `other` does, on each CPU; and the CPUs
+    /// that may need `other` are among those that may need this.
+    pub const fn includes(&self, other: &Request) -> bool {
+        match (self.operation, other.operation) {
+            (Operation::Cache, Operation::Cache) => true,
+            (Operation::Cache, _) | (_, Operation::Cache) => false,
+            (Operation::Global, _) => true,
+            (_, Operation::Global) => false,
+            (Operation::Space, _) => self.space.0 == other.space.0,
+            (_, Operation::Space) => false,
+            _ => {
+                self.contains(other.space, other.start)
+                    && self.contains(other.space, other.end.wrapping_sub(1))
+            }
+        }
+    }
+}
+
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.operation {
@@ -352,8 +371,12 @@ mod tests {
             Request::page(SPACE, hole),
             Err(BadRequest::NotCanonical(hole))
         );
-        assert!(Request::range(SPACE, 0x1000, hole).is_err_and(|_| true) || hole % PAGE_SIZE == 0);
-        assert!(Request::range(SPACE, 0x1000, hole + 1).is_err());
+        let to_the_hole = Request::range(SPACE, hole - 0x2000, hole).unwrap();
+        assert_eq!(to_the_hole.end(), hole);
+        assert_eq!(
+            Request::range(SPACE, 0x1000, hole + 1),
+            Err(BadRequest::NotCanonical(hole))
+        );
         assert!(Request::range(SPACE, 0x1000, 0xffff_8000_0000_1000).is_err());
         assert!(Request::range(SPACE, 0x2000, 0x2000).is_err());
         assert!(Request::range(SPACE, u64::MAX - 5, u64::MAX).is_err());
@@ -373,6 +396,33 @@ mod tests {
         assert!(!Request::space(SPACE).contains(SpaceId(8), 0x5000));
         assert!(Request::global().contains(SpaceId(8), 0x5000));
         assert!(!Request::cache().contains(SPACE, 0x5000));
+    }
+
+    #[test]
+    fn a_request_taken_for_one_that_does_more() {
+        let kernel_page = Request::page(SpaceId::KERNEL, u64::MAX).unwrap();
+        let page = Request::page(SPACE, 0x5000).unwrap();
+        let range = Request::range(SPACE, 0x4000, 0x6000).unwrap();
+        let other = Request::space(SpaceId(8));
+        let by_size = [page, range, Request::space(SPACE), Request::global()];
+        for (size, small) in by_size.iter().enumerate() {
+            for (more, large) in by_size.iter().enumerate() {
+                assert_eq!(
+                    large.includes(small),
+                    more >= size,
+                    "{large} includes {small}"
+                );
+            }
+            assert!(!other.includes(small));
+            assert!(!Request::cache().includes(small) && !small.includes(&Request::cache()));
+        }
+        assert!(kernel_page.includes(&kernel_page) && Request::global().includes(&kernel_page));
+        assert!(
+            !Request::range(SPACE, 0x5000, 0x7000)
+                .unwrap()
+                .includes(&range)
+        );
+        assert!(Request::cache().includes(&Request::cache()));
     }
 
     #[test]

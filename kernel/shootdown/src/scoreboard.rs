@@ -121,6 +121,35 @@ impl Rows {
     }
 }
 
+/// One initiator's slots: one in each row.
+struct Column<'s, M: Machine> {
+    /// From the slot in the first row on.
+    slots: &'s [M::Word<u32, Slot>],
+    stride: usize,
+}
+
+impl<'s, M: Machine> Column<'s, M> {
+    #[inline(always)]
+    fn slot_of(&self, target: CpuId) -> &'s M::Word<u32, Slot> {
+        &self.slots[target.index() * self.stride]
+    }
+}
+
+/// The first initiator whose slot in a target's `row` is zero. By fours, since the handler spends
+/// most of its instructions here.
+#[inline(always)]
+fn first_zero<W: Word<u32>>(row: &[W]) -> Option<usize> {
+    let pending = |slot: &W| slot.load(Relaxed) == 0;
+    let (fours, rest) = row.as_chunks::<4>();
+    for (index, four) in fours.iter().enumerate() {
+        if let Some(offset) = four.iter().position(pending) {
+            return Some(index * 4 + offset);
+        }
+    }
+    let offset = rest.iter().position(pending)?;
+    Some(fours.len() * 4 + offset)
+}
+
 /// The protocol's state: a request for each CPU and a slot for each pair. Built before any other
 /// CPU runs (I13).
 pub struct Scoreboard<M: Machine> {
@@ -172,9 +201,14 @@ impl<M: Machine> Scoreboard<M> {
         &self.slots[start..start + self.requests.len()]
     }
 
+    /// What `initiator` zeroes and waits for.
     #[inline(always)]
-    fn slot_of(&self, target: CpuId, initiator: CpuId) -> &M::Word<u32, Slot> {
-        &self.slots[self.rows.index(target, initiator.index())]
+    fn column(&self, initiator: CpuId) -> Column<'_, M> {
+        let first = self.rows.base + initiator.index();
+        Column {
+            slots: &self.slots[first..],
+            stride: self.rows.stride,
+        }
     }
 
     /// Steps 3 to 9: publishes, zeroes, sends, invalidates locally, waits. In a critical section.
@@ -182,6 +216,7 @@ impl<M: Machine> Scoreboard<M> {
     fn initiate(&self, m: &M, request: &Request, asked: &Snapshot) -> Result<u32, Abandoned> {
         let Snapshot { me, remote, .. } = *asked;
         let words = &self.requests[me.index()];
+        let column = self.column(me);
         self.settle(m, me, words)?;
 
         // Step 4.
@@ -193,7 +228,7 @@ impl<M: Machine> Scoreboard<M> {
 
         // Step 6.
         for target in remote {
-            let slot = self.slot_of(target, me);
+            let slot = column.slot_of(target);
             if slot.peek(Relaxed) == 0 {
                 broken(
                     me,
@@ -217,28 +252,21 @@ impl<M: Machine> Scoreboard<M> {
         // Step 8, while the targets work.
         asked.invalidate_locally(m, request);
 
-        self.wait(m, me, remote, generation)?;
-        Ok(generation)
-    }
-
-    /// Step 9: waits until every target has acknowledged `generation`. Interrupts are on, so this
-    /// CPU serves the others' requests meanwhile; else two initiators would wait for each other
-    /// for ever (I7).
-    #[inline(always)]
-    fn wait(&self, m: &M, me: CpuId, remote: CpuSet, generation: u32) -> Result<(), Abandoned> {
+        // Step 9. Interrupts are on, so this CPU serves the others' requests meanwhile; else two
+        // initiators would wait for each other for ever (I7).
         for target in remote {
-            let slot = self.slot_of(target, me);
+            let slot = column.slot_of(target);
             // Acquire: the target's reading of the request before this CPU's next writing of it.
             if m.spin_until(|| slot.peek(Acquire) == generation).is_err() {
                 return self.give_up(me);
             }
         }
-        Ok(())
+        Ok(generation)
     }
 
     /// Remembers who is late, for [`settle_late`](Scoreboard::settle_late).
     #[cold]
-    fn give_up(&self, me: CpuId) -> Result<(), Abandoned> {
+    fn give_up(&self, me: CpuId) -> Result<u32, Abandoned> {
         let late = self.outstanding_of(me);
         self.requests[me.index()]
             .abandoned
@@ -257,9 +285,10 @@ impl<M: Machine> Scoreboard<M> {
 
     #[cold]
     fn settle_late(&self, m: &M, me: CpuId, late: CpuSet) -> Result<(), Abandoned> {
+        let column = self.column(me);
         m.send(Destination::Each(late));
         for target in late {
-            let slot = self.slot_of(target, me);
+            let slot = column.slot_of(target);
             m.spin_until(|| slot.peek(Acquire) != 0)?;
         }
         self.requests[me.index()].abandoned.store(0, Relaxed);
@@ -268,9 +297,10 @@ impl<M: Machine> Scoreboard<M> {
 
     /// The targets whose slot for `initiator` is zero.
     fn outstanding_of(&self, initiator: CpuId) -> CpuSet {
+        let column = self.column(initiator);
         (0..self.requests.len())
             .filter_map(CpuId::new)
-            .filter(|&target| self.slot_of(target, initiator).peek(Acquire) == 0)
+            .filter(|&target| column.slot_of(target).peek(Acquire) == 0)
             .collect()
     }
 
@@ -317,7 +347,7 @@ impl<M: Machine> Protocol<M> for Scoreboard<M> {
     fn handle(&self, m: &M) -> u32 {
         let row = self.row(m.me());
         let mut served = 0;
-        while let Some(initiator) = row.iter().position(|slot| slot.load(Relaxed) == 0) {
+        while let Some(initiator) = first_zero(row) {
             m.point(Point::Notice);
             // The request after the zero that announced it (I1).
             m.fence(Acquire);
@@ -337,7 +367,7 @@ impl<M: Machine> Protocol<M> for Scoreboard<M> {
 
     fn slot(&self, target: CpuId, initiator: CpuId) -> Option<u32> {
         (self.has(target) && self.has(initiator))
-            .then(|| self.slot_of(target, initiator).peek(Relaxed))
+            .then(|| self.column(initiator).slot_of(target).peek(Relaxed))
     }
 
     fn request(&self, initiator: CpuId) -> Option<RequestView> {

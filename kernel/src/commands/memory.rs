@@ -55,7 +55,10 @@ pub fn space(args: &args::Space, output: &mut Output<'_>) -> Result<(), Failure>
             IN_USE.store(space_of(Some(id))?.id().0, Relaxed);
             output.field("space", id);
         }
-        (SpaceAction::Drop, Some(id)) => drop_space(id, output)?,
+        (SpaceAction::Drop, Some(id)) => {
+            retire(id)?;
+            output.note(format_args!("address space {id} and its frames are gone"));
+        }
         _ => list(output),
     }
     Ok(())
@@ -77,20 +80,15 @@ fn list(output: &mut Output<'_>) {
 }
 
 /// Has every CPU that still uses the space's tables leave them, then frees it all.
-fn drop_space(id: SpaceId, output: &mut Output<'_>) -> Result<(), Failure> {
-    for cpu in space::active(id) {
-        on(cpu, None, move || {
-            if hw::percpu::space() == id.0 {
-                space::leave();
-            }
-        })?;
-    }
-    space::remove(id).map_err(|in_use| {
-        let who = if in_use.threads { "threads are in it".to_string() } else { format!("active on CPUs {}", in_use.active) };
+///
+/// # Errors
+/// Who still uses it.
+pub fn retire(id: SpaceId) -> Result<(), Failure> {
+    space::retire(id).map_err(|in_use| {
+        let who =
+            if in_use.threads { "threads are in it".to_string() } else { format!("active on CPUs {}", in_use.active) };
         Failure::new(format_args!("address space {id} is still used: {who}")).hint("threads")
-    })?;
-    output.note(format_args!("address space {id} and its frames are gone"));
-    Ok(())
+    })
 }
 
 /// `map`

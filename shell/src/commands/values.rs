@@ -79,8 +79,8 @@ impl fmt::Display for CpuSelection {
 pub trait Choice: Sized + Copy + 'static {
     /// The words, in the order of the variants.
     const WORDS: &'static [Word];
-    /// The value of the word at `index`.
-    fn from_index(index: usize) -> Option<Self>;
+    /// The value of `word`, if it is one of the list.
+    fn from_name(word: &str) -> Option<Self>;
     /// The word of this value.
     fn name(self) -> &'static str;
 }
@@ -95,8 +95,8 @@ macro_rules! choices {
         impl Choice for $name {
             const WORDS: &'static [Word] =
                 &[$(Word { name: $word, doc: concat!($($word_doc),*).trim_ascii() }),*];
-            fn from_index(index: usize) -> Option<Self> {
-                [$($name::$variant),*].get(index).copied()
+            fn from_name(word: &str) -> Option<Self> {
+                match word { $($word => Some($name::$variant),)* _ => None }
             }
             fn name(self) -> &'static str {
                 match self { $($name::$variant => $word),* }
@@ -164,8 +164,8 @@ pub enum Bound {
     Cpus(CpuSelection),
     /// An address space.
     Space(SpaceId),
-    /// The word at this place in the choice's list.
-    Choice(usize),
+    /// A word of the choice's list.
+    Choice(&'static str),
     /// A name or text.
     Text(String),
     /// A flag that was given.
@@ -244,7 +244,7 @@ macro_rules! choice_fields {
     ($($name:ty),*) => {$(
         impl FromBound for $name {
             fn from_bound(bound: Bound) -> Option<Self> {
-                match bound { Bound::Choice(index) => Self::from_index(index), _ => None }
+                match bound { Bound::Choice(word) => Self::from_name(word), _ => None }
             }
         }
     )*};

@@ -211,8 +211,8 @@ fn space(text: &str, system: &dyn System) -> Result<Bound, Failure> {
 }
 
 fn word(text: &str, words: &'static [Word]) -> Result<Bound, Failure> {
-    match words.iter().position(|word| word.name == text) {
-        Some(index) => Ok(Bound::Choice(index)),
+    match words.iter().find(|word| word.name == text) {
+        Some(word) => Ok(Bound::Choice(word.name)),
         None => Err(Failure::new(format_args!(
             "{} is none of the choices",
             Quoted(text)

@@ -52,7 +52,7 @@ enum State {
     Escape,
     /// After ESC O.
     Single,
-    /// After ESC [: its first parameter, and whether more or unknown bytes followed.
+    /// After ESC [: its first parameter, and whether that is over.
     Sequence { parameter: u16, odd: bool },
 }
 
@@ -113,7 +113,6 @@ impl Keys {
         }
         self.state = State::Ground;
         match (byte, parameter) {
-            (b'~', _) if odd => None,
             (b'~', 1 | 7) => Some(Key::Home),
             (b'~', 3) => Some(Key::Delete),
             (b'~', 4 | 8) => Some(Key::End),
@@ -172,7 +171,8 @@ mod tests {
         assert_eq!(keys(b"\x1b[A\x1bOA\x10"), [Key::Up; 3]);
         assert_eq!(keys(b"\x1b[H\x1bOH\x1b[1~\x1b[7~\x01"), [Key::Home; 5]);
         assert_eq!(keys(b"\x1b[3~"), [Key::Delete]);
-        assert_eq!(keys(b"\x1b[1;5C"), [Key::Right]);
+        assert_eq!(keys(b"\x1b[1;5C\x1b[3;5~"), [Key::Right, Key::Delete]);
+        assert_eq!(keys(b"\x1b[?3~\x1b[200~\x1b[;3~"), []);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::*;
 use crate::model::{Model, page};
 use crate::{Scoreboard, Settings, SpaceId};
 use std::rc::Rc;
+use std::vec::Vec;
 
 const SPACE: SpaceId = SpaceId(1);
 
@@ -60,4 +61,26 @@ fn a_flush_that_leaves_an_active_cpu_out() {
         model.on(1, || model.read(crate::model::View::User, va)),
         old
     );
+}
+
+#[test]
+fn frames_gathered_under_a_request_that_leaves_their_page_out() {
+    let (model, protocol) = machine();
+    let frames: Vec<Rc<()>> = (0..3).map(|_| Rc::new(())).collect();
+    let kept = (0..3).map(|index| {
+        let request = Request::page(SPACE, page(SPACE, index)).unwrap();
+        Flush::new(request, frames[index].clone()).listed()
+    });
+    let request = Request::range(SPACE, page(SPACE, 1), page(SPACE, 3)).unwrap();
+    let before = leaked();
+    let (gathered, left_over) = Flush::gather(request, kept);
+    assert_eq!(left_over.len(), 1);
+    assert_eq!(left_over[0].request().start(), page(SPACE, 0));
+    let (back, proof) = gathered.shoot(protocol, &model).unwrap();
+    assert_eq!(proof.request(), request);
+    assert!(Rc::ptr_eq(&back[0], &frames[1]) && Rc::ptr_eq(&back[1], &frames[2]));
+    assert_eq!((back.len(), Rc::strong_count(&frames[0])), (2, 2));
+    drop(left_over);
+    assert_eq!(Rc::strong_count(&frames[0]), 2, "leaked");
+    assert!(leaked() > before);
 }

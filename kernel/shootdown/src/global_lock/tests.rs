@@ -120,7 +120,6 @@ fn a_late_target_that_misses_an_abandoned_request() {
     model.assert_at_rest(2);
     // Able again: the next shootdown has it served first.
     model.hold(1, false);
-    model.lose(1, 0);
     let next = model
         .on(2, || lock.shoot(&model, request(5), only_0))
         .unwrap();
@@ -143,6 +142,22 @@ fn a_late_target_that_waits_for_itself() {
     model.set_impatient(false);
     let proof = model.on(1, || lock.shoot(&model, request(1), Targets::Active));
     assert_eq!(proof.unwrap().generation(), Some(2));
+}
+
+#[test]
+fn a_lost_interrupt_that_blocks_everybody_for_good() {
+    let (model, lock) = machine(3);
+    model.lose(1, 1);
+    model.set_impatient(true);
+    assert_eq!(
+        lock.shoot(&model, request(0), Targets::Active),
+        Err(Abandoned)
+    );
+    model.set_impatient(false);
+    let only_0 = Targets::Set(set(&[0]));
+    let proof = model.on(2, || lock.shoot(&model, request(1), only_0));
+    assert_eq!(proof.unwrap().generation(), Some(2));
+    assert_eq!(model.requests_served(1), 1, "what it had missed");
 }
 
 #[test]

@@ -60,6 +60,7 @@ pub struct Tlb {
     /// Whether the next way out to user mode flushes the user PCID.
     pub user_flush: bool,
     pub cache_flushes: u32,
+    pub global_flushes: u32,
 }
 
 impl Default for Tlb {
@@ -70,6 +71,7 @@ impl Default for Tlb {
             pcid: Pcid::KERNEL,
             user_flush: false,
             cache_flushes: 0,
+            global_flushes: 0,
         }
     }
 }
@@ -107,6 +109,7 @@ impl Tlb {
     }
 
     pub fn flush_global(&mut self) {
+        self.global_flushes += 1;
         self.entries.clear();
     }
 
@@ -114,7 +117,7 @@ impl Tlb {
         match what {
             Invpcid::Address(pcid, va) => drop(self.entries.remove(&(Tag::Of(pcid), va))),
             Invpcid::Context(pcid) => self.forget_pcid(pcid),
-            Invpcid::AllWithGlobal => self.entries.clear(),
+            Invpcid::AllWithGlobal => self.flush_global(),
             Invpcid::AllButGlobal => self.entries.retain(|&(tag, _), _| tag == Tag::Global),
         }
     }

@@ -184,6 +184,22 @@ fn a_range_without_its_first_page() {
 }
 
 #[test]
+fn a_global_flush_for_each_page_of_a_kernel_range() {
+    for mode in Mode::ALL {
+        let (model, board) = machine(mode);
+        let _ = board
+            .shoot(
+                &model,
+                request(Operation::Range, SpaceId::KERNEL),
+                Targets::Active,
+            )
+            .unwrap();
+        let flushes = model.on(1, || model.tlb().global_flushes);
+        assert_eq!(flushes, u32::from(mode.has_user_pcid()), "{mode}");
+    }
+}
+
+#[test]
 fn caches_that_only_some_cpus_write_back() {
     let (model, board) = machine(Mode::Plain);
     model.on(1, || model.enter(OTHER));

@@ -183,6 +183,11 @@ fn a_line_of_ten_thousand_characters_is_refused_and_none_of_it_executed() {
         "{}",
         tty.text()
     );
+    assert_eq!(
+        tty.text().matches('\x07').count(),
+        1,
+        "it rings once, however much follows"
+    );
 }
 
 #[test]
@@ -191,12 +196,32 @@ fn tab_completes_and_a_second_tab_lists() {
     assert_eq!(lines(b"proto gl\t\r"), ["proto global-lock "]);
     assert_eq!(lines(b"storm ro\t5\r"), ["storm rounds=5"]);
     assert_eq!(lines(b"re\t\tm\t\r"), ["remap "]);
-    let shown = session(b"re\t\t\x15\r", 80);
+    let list = "\r\nreboot  regs    remap   read\r\ntlb> re";
+    assert!(!session(b"re\t", 80).contains(list));
     assert!(
-        shown.contains("remap  read   regs   reboot") || shown.contains("reboot"),
+        session(b"re\t\t", 80).contains(list),
+        "{:?}",
+        session(b"re\t\t", 80)
+    );
+    // The first Tab adds what all agree on; the second still lists.
+    let shown = session(b"pr\t\t", 80);
+    assert!(
+        shown.starts_with("tlb> pro\r\nprotect  probe    proto\r\ntlb> pro"),
         "{shown:?}"
     );
-    assert!(shown.contains("\r\ntlb> re"), "{shown:?}");
+    assert!(
+        !session(b"pr\tx\x7f\t", 80).contains("probe"),
+        "another key came between"
+    );
+}
+
+#[test]
+fn a_key_deleted_at_the_end_needs_only_a_backspace_and_an_erase() {
+    assert!(
+        session(b"ab\x7f", 80).starts_with("tlb> ab\x08\x1b[J"),
+        "{:?}",
+        session(b"ab\x7f", 80)
+    );
 }
 
 #[test]

@@ -73,6 +73,9 @@ fn a_lost_interrupt_that_makes_a_cpu_useless_for_good() {
     // The next shootdown sends the interrupt again.
     assert_eq!(shoot(board, model, 1, &[0, 1]).generation(), Some(2));
     assert_eq!(model.requests_served(1), 2);
+    model.clear_log();
+    let _ = shoot(board, model, 1, &[0, 1]);
+    assert_eq!(model.sent().len(), 1, "but the one after that does not");
 }
 
 #[test]

@@ -1,0 +1,116 @@
+//! What a shootdown costs, against the bare interrupt that it cannot do without.
+//!
+//! Ticks are the time-stamp counter's. Under icount they are instructions, exact and repeatable;
+//! elsewhere they depend on the host, and only ratios of one run mean anything.
+
+use crate::job::{self, Job, NoResult};
+use crate::protocols;
+use crate::space::Space;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::hint::spin_loop;
+use core::sync::atomic::{AtomicU64, Ordering::{AcqRel, Acquire, Relaxed}};
+use hw::{clock, percpu};
+use shootdown::{CpuSet, Request, SpaceId, Targets};
+
+/// How often each thing is done; the median counts.
+const TIMES: usize = 101;
+/// A page that conflicts with nothing of the kernel's in the emulator's TLB.
+const PAGE: u64 = 0x4012_3000;
+
+/// One comparison of a shootdown with the floor.
+#[derive(Clone, Copy, Debug)]
+pub struct RoundTrip {
+    /// The CPUs asked.
+    pub targets: CpuSet,
+    /// Ticks of a bare interrupt's round trip: send, handler, acknowledge.
+    pub floor: u64,
+    /// Ticks of a one-page shootdown.
+    pub shootdown: u64,
+}
+
+fn median(mut ticks: Vec<u64>) -> u64 {
+    ticks.sort_unstable();
+    ticks.get(ticks.len() / 2).copied().unwrap_or(0)
+}
+
+fn timed(mut what: impl FnMut()) -> u64 {
+    let times = (0..TIMES).map(|_| {
+        let begun = clock::now();
+        what();
+        clock::now() - begun
+    });
+    median(times.collect())
+}
+
+/// A shootdown of one page in the space that this CPU uses.
+fn one_page() -> Request {
+    Request::page(SpaceId(percpu::space()), PAGE).expect("a canonical address")
+}
+
+/// Measures against each of `targets` from the CPU that this runs on, which is not one of them.
+///
+/// # Errors
+/// The CPUs that do not answer.
+pub fn round_trip(targets: CpuSet) -> Result<RoundTrip, CpuSet> {
+    job::test(targets)?;
+    let floor = timed(|| job::bare_round_trip(targets));
+    let request = one_page();
+    let everyone = Targets::Set(targets.with(percpu::cpu()));
+    // Nothing was unmapped, so there is nothing that the proof would be for.
+    let shootdown = timed(|| drop(protocols::shoot(request, everyone)));
+    Ok(RoundTrip { targets, floor, shootdown })
+}
+
+/// Initiators that all begin when the last of them has arrived.
+#[derive(Debug, Default)]
+struct Race {
+    arrived: AtomicU64,
+    begun: AtomicU64,
+    finished: AtomicU64,
+    ended: AtomicU64,
+}
+
+impl Race {
+    fn begin(&self, runners: u64) {
+        if self.arrived.fetch_add(1, AcqRel) + 1 == runners {
+            self.begun.store(clock::now(), Relaxed);
+        }
+        while self.arrived.load(Acquire) < runners {
+            spin_loop();
+        }
+    }
+
+    fn finish(&self, runners: u64) {
+        if self.finished.fetch_add(1, AcqRel) + 1 == runners {
+            self.ended.store(clock::now(), Relaxed);
+        }
+    }
+}
+
+/// How many ticks pass while each of `initiators` makes `rounds` one-page shootdowns of everybody
+/// else, all at once, by the protocol in use.
+///
+/// # Errors
+/// An initiator without a result.
+pub fn at_once(space: &Arc<Space>, initiators: CpuSet, rounds: u64) -> Result<u64, NoResult> {
+    let race = Arc::new(Race::default());
+    let runners = initiators.len() as u64;
+    let start = |cpu| {
+        let race = race.clone();
+        job::start("initiator", cpu, Some(space.clone()), move || {
+            let request = one_page();
+            race.begin(runners);
+            for _ in 0..rounds {
+                // As above: the proof is for nothing.
+                drop(protocols::shoot(request, Targets::All));
+            }
+            race.finish(runners);
+        })
+    };
+    let jobs: Vec<Job<()>> = initiators.into_iter().map(start).collect::<Result<_, _>>()?;
+    for job in jobs {
+        job.wait()?;
+    }
+    Ok(race.ended.load(Acquire) - race.begun.load(Acquire))
+}

@@ -1,0 +1,95 @@
+//! `bench`: ratios of one run.
+
+use super::{HERE, on};
+use crate::{bench, job, machine, protocols, space};
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use shell::Failure;
+use shell::commands::args;
+use shell::report::{Output, Table, Value};
+use shootdown::CpuSet;
+use space::Space;
+
+/// A benchmark: its name, and what carries it out.
+struct Benchmark {
+    name: &'static str,
+    run: fn(&Arc<Space>, &mut Output<'_>) -> Result<(), Failure>,
+}
+
+/// Every benchmark, in the order in which `bench` runs them.
+const ALL: [Benchmark; 2] =
+    [Benchmark { name: "round-trip", run: round_trip }, Benchmark { name: "at-once", run: at_once }];
+
+/// The shootdowns that each initiator makes in `at-once`.
+const ROUNDS: u64 = 500;
+/// The most initiators in `at-once`.
+const INITIATORS: usize = 4;
+
+/// The benchmarks' names.
+pub fn names() -> Vec<String> {
+    ALL.iter().map(|benchmark| benchmark.name.to_string()).collect()
+}
+
+/// `bench`
+pub fn bench(args: &args::Bench, output: &mut Output<'_>) -> Result<(), Failure> {
+    if machine::online().len() < 2 {
+        return Err(Failure::new("a shootdown needs another CPU").hint("cargo kit run --cpus 4"));
+    }
+    let space = space::create().ok_or_else(|| Failure::new("no address space is free").hint("space drop ID"))?;
+    let wanted = |benchmark: &&Benchmark| args.name.as_deref().is_none_or(|name| name == benchmark.name);
+    let result = ALL.iter().filter(wanted).try_for_each(|benchmark| (benchmark.run)(&space, output));
+    let id = space.id();
+    drop(space);
+    super::memory::retire(id)?;
+    result
+}
+
+/// One page at one target and at up to three, against the bare interrupt.
+fn round_trip(space: &Arc<Space>, output: &mut Output<'_>) -> Result<(), Failure> {
+    let others = machine::online().without(HERE);
+    let three: CpuSet = others.into_iter().take(3).collect();
+    let mut sets: Vec<CpuSet> = others.lowest().map(CpuSet::only).into_iter().collect();
+    sets.extend((three.len() > 1).then_some(three));
+    let mut table = Table::new(["targets", "floor_ticks", "shootdown_ticks", "ratio"]);
+    for targets in sets {
+        let measured = on(HERE, Some(space), move || bench::round_trip(targets))?
+            .map_err(|silent| Failure::new(format_args!("CPUs {silent} did not answer")))?;
+        table.row([
+            targets.into(),
+            measured.floor.into(),
+            measured.shootdown.into(),
+            Value::ratio(measured.shootdown, measured.floor),
+        ]);
+    }
+    output.table("round_trip", table);
+    Ok(())
+}
+
+/// Up to four initiators at once, by each protocol.
+fn at_once(space: &Arc<Space>, output: &mut Output<'_>) -> Result<(), Failure> {
+    let before = protocols::in_use();
+    let initiators: CpuSet = machine::online().into_iter().take(INITIATORS).collect();
+    let shootdowns = ROUNDS * initiators.len() as u64;
+    let mut table = Table::new(["protocol", "initiators", "shootdowns", "ticks", "per_million_ticks", "against_lock"]);
+    let mut measured = Vec::new();
+    for name in protocols::NAMES {
+        protocols::choose(name, before.padded, job::quiesce);
+        measured.push((name, bench::at_once(space, initiators, ROUNDS)));
+    }
+    protocols::choose(before.name, before.padded, job::quiesce);
+    let lock = measured.iter().find(|(name, _)| *name == "global-lock").and_then(|(_, ticks)| ticks.ok());
+    for (name, ticks) in measured {
+        let ticks = ticks.map_err(Failure::new)?;
+        table.row([
+            name.into(),
+            initiators.into(),
+            shootdowns.into(),
+            ticks.into(),
+            Value::ratio(shootdowns * 1_000_000, ticks),
+            Value::ratio(lock.unwrap_or(0), ticks),
+        ]);
+    }
+    output.table("at_once", table);
+    Ok(())
+}
