@@ -123,7 +123,7 @@ fn output_lost_when_qemu_ends_before_it_is_read() {
     ));
     // A reader that starts late meets a machine that has long ended.
     let mut child = fake.kit(&[]).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(std::time::Duration::from_millis(700));
     let mut out = String::new();
     child
         .stdout
@@ -164,7 +164,8 @@ fn boot_messages_in_a_quiet_run() {
 fn piped_input_that_arrives_cut_or_before_the_shell_is_there() {
     let answer =
         "while read -r line; do printf '%s: got\\r\\ntlb> ' \"$line\"; done; exec sleep 1000";
-    let fake = Fake::new(&format!("sleep 0.2; {BOOT} {answer}"));
+    // Like a serial port that is reset at boot: what came before is gone.
+    let fake = Fake::new(&format!("timeout 0.2 cat > early; {BOOT} {answer}"));
     let mut child = fake
         .kit(&["--quiet"])
         .stdin(Stdio::piped())

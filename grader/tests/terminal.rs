@@ -5,14 +5,14 @@ mod common;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{BOOT, Fake, KIT, signal, wait_for, wait_gone};
+use common::{BOOT, Fake, KIT, Running, signal, wait_for, wait_gone};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 
 /// A terminal, seen from the side of the person.
 struct Terminal {
@@ -49,11 +49,11 @@ impl Terminal {
             .into()
     }
 
-    fn start(&self, mut command: Command) -> Child {
+    fn start(&self, mut command: Command) -> Running {
         command
             .stdin(Stdio::from(self.other()))
             .stdout(Stdio::from(self.other()));
-        command.stderr(Stdio::from(self.other())).spawn().unwrap()
+        Running(command.stderr(Stdio::from(self.other())).spawn().unwrap())
     }
 
     /// Reads until the screen shows `text`.
@@ -90,7 +90,7 @@ impl Terminal {
 }
 
 /// Starts a fake that boots and then runs `rest`; returns once its prompt shows and the terminal is raw.
-fn booted(terminal: &mut Terminal, rest: &str) -> (Fake, Child) {
+fn booted(terminal: &mut Terminal, rest: &str) -> (Fake, Running) {
     let fake = Fake::new(&format!("echo $$ > pid; {BOOT} {rest}"));
     let child = terminal.start(fake.kit(&[]));
     terminal.expect("tlb> ");
@@ -105,7 +105,7 @@ fn a_terminal_left_raw_by_the_leaving_key() {
     let (fake, mut child) = booted(&mut terminal, "exec sleep 1000");
     assert!(terminal.seen.contains("Ctrl-] leaves"));
     terminal.person.write_all(b"\x1d").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.status(), Some(0));
     assert_eq!(terminal.modes(), before);
     wait_gone(fake.pid());
 }
@@ -116,8 +116,8 @@ fn a_terminal_left_raw_by_a_signal() {
         let mut terminal = Terminal::new();
         let before = terminal.modes();
         let (fake, mut child) = booted(&mut terminal, "exec sleep 1000");
-        signal(&child, sent);
-        assert_eq!(child.wait().unwrap().code(), Some(128 + number));
+        signal(&child.0, sent);
+        assert_eq!(child.status(), Some(128 + number));
         assert_eq!(terminal.modes(), before);
         wait_gone(fake.pid());
     }
@@ -133,7 +133,7 @@ fn a_terminal_left_raw_by_a_dying_machine() {
         let mut terminal = Terminal::new();
         let before = terminal.modes();
         let (_fake, mut child) = booted(&mut terminal, rest);
-        assert_eq!(child.wait().unwrap().code(), Some(status));
+        assert_eq!(child.status(), Some(status));
         assert_eq!(terminal.modes(), before);
     }
 }
@@ -143,7 +143,7 @@ fn ctrl_c_ending_kit_instead_of_reaching_the_shell() {
     let mut terminal = Terminal::new();
     let (_fake, mut child) = booted(&mut terminal, "head -c 3 | od -An -c; exit 33");
     terminal.person.write_all(b"\x03\x1a\r").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.status(), Some(0));
     terminal.expect("003 032  \\r");
 }
 
@@ -152,24 +152,34 @@ fn a_stopped_kit_keeping_the_terminal() {
     let mut terminal = Terminal::new();
     let before = terminal.modes();
     let (_fake, mut child) = booted(&mut terminal, "exec sleep 1000");
-    signal(&child, Signal::TSTP);
+    signal(&child.0, Signal::TSTP);
     wait_for("the terminal as it was", || {
         (terminal.modes() == before).then_some(())
     });
-    signal(&child, Signal::CONT);
+    signal(&child.0, Signal::CONT);
     wait_for("the terminal raw again", || terminal.raw().then_some(()));
     terminal.person.write_all(b"\x1d").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.status(), Some(0));
+}
+
+#[test]
+fn a_terminal_reset_by_somebody_else_not_raw_again() {
+    let mut terminal = Terminal::new();
+    let before = tcgetattr(&terminal.person).unwrap();
+    let (_fake, mut child) = booted(&mut terminal, "exec sleep 1000");
+    signal(&child.0, Signal::STOP);
+    tcsetattr(&terminal.person, OptionalActions::Now, &before).unwrap();
+    signal(&child.0, Signal::CONT);
+    wait_for("the terminal raw again", || terminal.raw().then_some(()));
+    terminal.person.write_all(b"\x1d").unwrap();
+    assert_eq!(child.status(), Some(0));
 }
 
 #[test]
 fn a_shell_that_does_not_know_the_width() {
     let mut terminal = Terminal::new();
     let fake = Fake::new(&format!("echo \"$@\" > arguments; {BOOT} exit 33"));
-    assert_eq!(
-        terminal.start(fake.kit(&[])).wait().unwrap().code(),
-        Some(0)
-    );
+    assert_eq!(terminal.start(fake.kit(&[])).status(), Some(0));
     terminal.expect("tlb> ");
     let arguments = std::fs::read_to_string(fake.file("arguments")).unwrap();
     assert!(arguments.contains("columns=123"), "{arguments}");
@@ -190,6 +200,6 @@ fn the_kernel_s_shell_deaf_to_a_person() {
         .unwrap();
     terminal.expect("\nsecond\r\n");
     terminal.person.write_all(b"\x1d").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.status(), Some(0));
     assert_eq!(terminal.modes(), before);
 }

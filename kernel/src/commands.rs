@@ -69,7 +69,7 @@ impl System for Kernel {
             NameKind::Protocol => protocols::NAMES.iter().map(|name| name.to_string()).collect(),
             NameKind::Program => programs::names(),
             NameKind::Bench => bench::names(),
-            NameKind::Selftest => Vec::new(),
+            NameKind::Selftest => selftest::names(),
             NameKind::Space => space::all().iter().map(|space| space.id().0.to_string()).collect(),
         }
     }

@@ -25,6 +25,7 @@ pub mod panic;
 pub mod programs;
 pub mod protocols;
 pub mod random;
+pub mod selftest;
 pub mod space;
 pub mod storm;
 pub mod symbols;

@@ -23,7 +23,7 @@ use state::*;
 
 pub use queue::load;
 pub use table::{MAX_THREADS, View, views};
-pub use timeslice::{contend, tick};
+pub use timeslice::{contend, hurry, tick};
 
 /// The states of a thread.
 mod state {

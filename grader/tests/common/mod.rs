@@ -143,3 +143,20 @@ pub fn alive(pid: u32) -> bool {
 pub fn signal(child: &Child, signal: rustix::process::Signal) {
     rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
 }
+
+/// A running `kit` that a failed test does not leave behind.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    /// Waits for its end; the status, if no signal ended it.
+    pub fn status(&mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}

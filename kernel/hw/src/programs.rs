@@ -128,8 +128,9 @@ macro_rules! programs {
 programs! {
     "hello" program_hello() -> []:
         "writes a line that names its CPU";
-    "reader" program_reader(ADDRESS, COUNT = 100000) -> ["changes" Number, "last" Number] measured true:
-        "reads a word COUNT times (0: until stopped) and counts how often it changed";
+    "reader" program_reader(ADDRESS, COUNT = 100000, PAUSE = 1) -> ["changes" Number, "last" Number] measured true:
+        "reads a word COUNT times (0: until stopped) and counts how often it changed; has a PAUSE instruction \
+         every PAUSE rounds (0: never)";
     "writer" program_writer(ADDRESS, COUNT = 100000) -> ["lost" Number] measured true:
         "writes its round to a word and reads it back, COUNT times (0: until stopped)";
     "revoke" program_revoke(ADDRESS, ROUNDS = 100) -> [] measured true:
@@ -150,6 +151,8 @@ programs! {
         "reads a word: page 0 is never mapped";
     "privileged" program_privileged() -> []:
         "executes an instruction that ring 3 may not (CLI)";
+    "step" program_step() -> []:
+        "sets the trap flag: a debug exception";
     "overflow" program_overflow() -> []:
         "pushes until its stack meets the guard page";
     "wild" program_wild() -> ["refused" Number]:

@@ -1,6 +1,6 @@
 # The ring-3 programs: position-independent, mapped read-execute as one piece. RBX holds the
 # program's block throughout. Every loop has a PAUSE: under one-threaded emulation it is what lets
-# the next CPU run.
+# the next CPU run. (With a host thread for each CPU it costs a turn at a lock that all of them share.)
 
 .section .rodata.programs, "a"
 .balign 4096
@@ -29,8 +29,13 @@ programs_start:
 
 # Goes on at \again unless round RBP was the last of \count, or the program is to stop.
 .macro next_round again, count
-    mov [rbx + {ROUNDS}], rbp
     pause
+    next_round_at_once \again, \count
+.endm
+
+# As next_round, without a PAUSE.
+.macro next_round_at_once again, count
+    mov [rbx + {ROUNDS}], rbp
     cmp rbp, \count
     je 8f
     cmp qword ptr [rbx + {STOP}], 0
@@ -84,12 +89,13 @@ program_hello:
 .Lgreeting:
     .asciz "hello from ring 3 on CPU "
 
-# ---- reader ADDRESS COUNT
+# ---- reader ADDRESS COUNT PAUSE
 .globl program_reader
 program_reader:
     mov rbx, rdi
     mov r12, [rbx + {ARGUMENT}]
     mov r13, [rbx + {ARGUMENT} + 8]
+    mov r14, [rbx + {ARGUMENT} + 16]
     measure
     mov rsi, [r12]
     mov [rbx + {RESULT} + 8], rsi
@@ -100,7 +106,11 @@ program_reader:
     mov rsi, rax
     inc qword ptr [rbx + {RESULT}]
     mov [rbx + {RESULT} + 8], rax
-2:  next_round 1b, r13
+2:  dec r14
+    jnz 3f
+    mov r14, [rbx + {ARGUMENT} + 16]
+    pause
+3:  next_round_at_once 1b, r13
     measured
     xor edi, edi
     finish
@@ -299,6 +309,16 @@ program_fault:
 .globl program_privileged
 program_privileged:
     cli
+    xor edi, edi
+    finish
+
+# ---- step
+.globl program_step
+program_step:
+    pushfq
+    or qword ptr [rsp], 0x100
+    popfq
+    nop
     xor edi, edi
     finish
 

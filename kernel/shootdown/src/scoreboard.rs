@@ -15,14 +15,13 @@
 //! row. A slot is zeroed by its initiator and made nonzero by its target, in turn, so each word
 //! has one writer at a time and no operation here is a locked one.
 //!
-//! Read on in this order: [`RequestWords`], [`Scoreboard`], its `shoot`, its `handle`.
+//! Read on in this order: `RequestWords`, [`Scoreboard`], its `shoot` and `initiate`, its `handle`.
 //!
 //! # An abandoned shootdown
 //! FreeBSD's initiator waits without a timeout. Here [`Machine::spin_until`] may give up, and the
-//! shootdown ends in [`Abandoned`](crate::Abandoned) with slots still at zero. A target may serve
-//! those at any later time, so the request stays as it is (I3): the CPU's next shootdown, before
-//! it writes anything, interrupts the late targets again (the first interrupt may be what was
-//! lost) and waits for them.
+//! shootdown ends in [`Abandoned`] with slots still at zero. A target may serve those at any later
+//! time, so the request stays as it is (I3): the CPU's next shootdown, before it writes anything,
+//! interrupts the late targets again (the first interrupt may be what was lost) and waits for them.
 //!
 //! Source: FreeBSD commit dc43978aa578 ("amd64: allow parallel shootdown IPIs", D25510), as
 //! described in protocol.md §1 to §4. Steps are numbered as in §3, invariants as in §9.
@@ -36,9 +35,9 @@ use crate::{
 };
 use alloc::boxed::Box;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use layout::{Column, Rows, SLOTS_PER_LINE};
 
-/// Slots in a cache line of 64 bytes.
-const SLOTS_PER_LINE: usize = 16;
+mod layout;
 
 /// What one CPU asks of others. Written by that CPU only, in a critical section, and not while a
 /// slot in its column is zero (I3). A cache line of its own, so that publishing disturbs nobody.
@@ -92,62 +91,6 @@ impl<M: Machine> RequestWords<M> {
             generation,
         )
     }
-}
-
-/// Where the slots are: rows of equal length, one for each target, a column for each initiator.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Rows {
-    /// Words before the first row, so that it begins where a cache line does.
-    base: usize,
-    /// Words from one row to the next.
-    stride: usize,
-}
-
-impl Rows {
-    /// How far apart rows for `cpus` initiators are: as close as they go, or on cache lines of
-    /// their own.
-    const fn stride(cpus: usize, padded: bool) -> usize {
-        if padded {
-            cpus.next_multiple_of(SLOTS_PER_LINE)
-        } else {
-            cpus
-        }
-    }
-
-    /// Where the slot of `target` for `initiator` is.
-    #[inline(always)]
-    const fn index(self, target: CpuId, initiator: usize) -> usize {
-        self.base + target.index() * self.stride + initiator
-    }
-}
-
-/// One initiator's slots: one in each row.
-struct Column<'s, M: Machine> {
-    /// From the slot in the first row on.
-    slots: &'s [M::Word<u32, Slot>],
-    stride: usize,
-}
-
-impl<'s, M: Machine> Column<'s, M> {
-    #[inline(always)]
-    fn slot_of(&self, target: CpuId) -> &'s M::Word<u32, Slot> {
-        &self.slots[target.index() * self.stride]
-    }
-}
-
-/// The first initiator whose slot in a target's `row` is zero. By fours, since the handler spends
-/// most of its instructions here.
-#[inline(always)]
-fn first_zero<W: Word<u32>>(row: &[W]) -> Option<usize> {
-    let pending = |slot: &W| slot.load(Relaxed) == 0;
-    let (fours, rest) = row.as_chunks::<4>();
-    for (index, four) in fours.iter().enumerate() {
-        if let Some(offset) = four.iter().position(pending) {
-            return Some(index * 4 + offset);
-        }
-    }
-    let offset = rest.iter().position(pending)?;
-    Some(fours.len() * 4 + offset)
 }
 
 /// The protocol's state: a request for each CPU and a slot for each pair. Built before any other
@@ -347,7 +290,7 @@ impl<M: Machine> Protocol<M> for Scoreboard<M> {
     fn handle(&self, m: &M) -> u32 {
         let row = self.row(m.me());
         let mut served = 0;
-        while let Some(initiator) = first_zero(row) {
+        while let Some(initiator) = row.iter().position(|slot| slot.load(Relaxed) == 0) {
             m.point(Point::Notice);
             // The request after the zero that announced it (I1).
             m.fence(Acquire);

@@ -18,10 +18,22 @@ use shootdown::CpuSet;
 pub fn run(args: &args::Run, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
     if args.program == "spin" && args.arguments.first() == Some(&77) {
-        let s = crate::space::create().unwrap();
-        crate::programs::ring_3_reads_the_old_frame_until_it_is_shot_down(&s).map_err(Failure::new)?;
-        let s = crate::space::create().unwrap();
-        return crate::programs::ring_3_reads_no_old_frame_after_a_shootdown(&s).map_err(Failure::new);
+        crate::programs::ring_3_reads_the_old_frame_until_it_is_shot_down().map_err(Failure::new)?;
+        return crate::programs::ring_3_reads_no_old_frame_after_a_shootdown().map_err(Failure::new);
+    }
+    if args.program == "spin" && args.arguments.first() == Some(&78) {
+        use crate::programs::*;
+        let inits = args.arguments[1] as usize;
+        let online = machine::online();
+        let mut pages = vec![];
+        let f = |n: &str| Program::find(n).unwrap();
+        for i in 0..inits { let p = 0x500000 + i as u64 * 0x3000; space.map(p, 1, hw::paging::Rights::USER_WRITE).unwrap(); pages.push(p); }
+        let readers: alloc::vec::Vec<_> = pages.iter().map(|&p| Group::launch(&space, f("reader"), &[p, 0, args.arguments[2]], online.into_iter().skip(inits).fold(CpuSet::EMPTY, |s, c| s.with(c))).unwrap()).collect();
+        let rev: alloc::vec::Vec<_> = pages.iter().enumerate().map(|(i, &p)| launch(&space, f("revoke"), &[p, 1000], online.into_iter().nth(i).unwrap()).unwrap()).collect();
+        for (i, r) in rev.iter().enumerate() { let e = r.wait(PATIENCE_US).unwrap(); output.note(format!("{} {:?} rounds {} ticks {} per {}", i, e.outcome, e.rounds, e.ticks, e.ticks / e.rounds.max(1))); }
+        for r in &readers { r.stop(); r.wait(STOP_US); for m in r.members() { output.note(format!("{:?}", m.ending())); } }
+        for p in pages { space.unmap(p, 1, crate::space::Shoot::Now).unwrap(); }
+        return Ok(());
     }
     let program = Program::find(&args.program).ok_or_else(|| Failure::new(NotLaunched::Unknown))?;
     let cpus = args.on.map_or(CpuSet::only(HERE), |on| on.resolve(HERE, machine::online()));

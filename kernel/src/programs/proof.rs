@@ -21,7 +21,11 @@ const ROUND_US: u64 = 10_000_000;
 ///
 /// # Errors
 /// What went otherwise.
-pub fn ring_3_reads_the_old_frame_until_it_is_shot_down(space: &Arc<Space>) -> Result<(), String> {
+pub fn ring_3_reads_the_old_frame_until_it_is_shot_down() -> Result<(), String> {
+    in_a_space(without_a_shootdown)
+}
+
+fn without_a_shootdown(space: &Arc<Space>) -> Result<(), String> {
     let (witnesses, old) = watched(space)?;
     let new = space.remap(PAGE, Shoot::Later).map_err(|error| format!("remap: {error:?}"))?;
     let mark = witnesses.mark();
@@ -36,7 +40,7 @@ pub fn ring_3_reads_the_old_frame_until_it_is_shot_down(space: &Arc<Space>) -> R
         }
     }
     let request = Request::page(space.id(), PAGE).map_err(|error| format!("{error:?}"))?;
-    space.shoot(request, Targets::Active).map_err(|_| "the shootdown was given up".to_string())?;
+    let _proof = space.shoot(request, Targets::Active).map_err(|_| "the shootdown was given up".to_string())?;
     fresh(&witnesses, new)?;
     end(witnesses)
 }
@@ -46,13 +50,27 @@ pub fn ring_3_reads_the_old_frame_until_it_is_shot_down(space: &Arc<Space>) -> R
 ///
 /// # Errors
 /// The stale read, or what else went wrong.
-pub fn ring_3_reads_no_old_frame_after_a_shootdown(space: &Arc<Space>) -> Result<(), String> {
+pub fn ring_3_reads_no_old_frame_after_a_shootdown() -> Result<(), String> {
+    in_a_space(with_shootdowns)
+}
+
+fn with_shootdowns(space: &Arc<Space>) -> Result<(), String> {
     let (witnesses, _) = watched(space)?;
     for _ in 0..ROUNDS {
         let tag = space.remap(PAGE, Shoot::Now).map_err(|error| format!("remap: {error:?}"))?;
         fresh(&witnesses, tag)?;
     }
     end(witnesses)
+}
+
+/// What `test` says of a space of its own, or that the space could not be made or taken down.
+fn in_a_space(test: fn(&Arc<Space>) -> Result<(), String>) -> Result<(), String> {
+    let space = space::create().ok_or("no address space is free")?;
+    let id = space.id();
+    let result = test(&space);
+    drop(space);
+    let retired = space::retire(id).map_err(|in_use| format!("the space cannot be dropped: {in_use:?}"));
+    result.and(retired)
 }
 
 /// Witnesses on every CPU that have all read a fresh page; and its tag.

@@ -1,0 +1,128 @@
+//! What the tests share: spaces of their own, CPUs to use, bounded waits.
+
+use super::Unmet;
+use crate::job::{self, Job};
+use crate::space::{self, Space};
+use crate::{console, machine, protocols, thread};
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use core::hint::spin_loop;
+use core::ops::Deref;
+use hw::clock::Deadline;
+use shootdown::{CpuId, CpuSet};
+
+/// How long a condition may take to come about, in microseconds of the machine's time. Nothing
+/// passes or fails by how long it really takes.
+const PATIENCE_US: u64 = 20_000_000;
+
+/// A space that is gone, frames and all, when this is dropped.
+#[derive(Debug)]
+pub struct Scratch(Option<Arc<Space>>);
+
+impl Scratch {
+    /// A new one.
+    pub fn new() -> Result<Scratch, Unmet> {
+        Ok(Scratch(Some(space::create().ok_or("no address space is free")?)))
+    }
+}
+
+impl Deref for Scratch {
+    type Target = Arc<Space>;
+
+    fn deref(&self) -> &Arc<Space> {
+        self.0.as_ref().expect("taken only by drop")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Some(space) = self.0.take() {
+            let id = space.id();
+            drop(space);
+            // Who still uses it shows in the audit: its frames are missing.
+            let _ = space::retire(id);
+        }
+    }
+}
+
+/// The CPU with the highest number: the shell's only if there is no other.
+pub fn last_cpu() -> CpuId {
+    machine::online().into_iter().last().unwrap_or(CpuId::BOOT)
+}
+
+/// The last CPU, and the others: `least` of them, or more.
+pub fn others_and_last(least: usize) -> Result<(CpuSet, CpuId), Unmet> {
+    let last = last_cpu();
+    let others = machine::online().without(last);
+    if others.len() < least {
+        return Err(Unmet::Skipped(if least == 1 { "needs 2 CPUs" } else { "needs 3 CPUs" }));
+    }
+    Ok((others, last))
+}
+
+/// Skips what only a protocol with a scoreboard shows.
+pub fn need_scoreboard() -> Result<(), Unmet> {
+    match protocols::slot(CpuId::BOOT, CpuId::BOOT) {
+        Some(_) => Ok(()),
+        None => Err(Unmet::Skipped("needs the scoreboard protocol")),
+    }
+}
+
+/// Has `cpu` do `work`, in `space`, and waits for the result.
+pub fn on<T: Send + 'static>(
+    cpu: CpuId,
+    space: Option<&Scratch>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Unmet> {
+    Ok(begin(cpu, space, work)?.wait()?)
+}
+
+/// Has `cpu` begin `work`, in `space`.
+pub fn begin<T: Send + 'static>(
+    cpu: CpuId,
+    space: Option<&Scratch>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<Job<T>, Unmet> {
+    Ok(job::start("selftest", cpu, space.map(|space| Arc::clone(space)), work)?)
+}
+
+/// Waits for `condition`, letting other threads of this CPU run. Returns whether it came about;
+/// Ctrl-C ends it too.
+pub fn doze_until(mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Deadline::after_us(PATIENCE_US);
+    while !condition() {
+        if deadline.expired() || console::interrupted() {
+            return false;
+        }
+        thread::doze();
+    }
+    true
+}
+
+/// Waits for `condition` without giving the CPU away, interrupts as they are. Returns whether it
+/// came about.
+pub fn spin_until(mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Deadline::after_us(PATIENCE_US);
+    while !condition() {
+        if deadline.expired() {
+            return false;
+        }
+        spin_loop();
+    }
+    true
+}
+
+/// An error for what has no words of its own.
+pub fn failed(what: &str, error: impl core::fmt::Debug) -> Unmet {
+    Unmet::Failed(alloc::format!("{what}: {error:?}").to_string())
+}
+
+/// Fails a test, unless the condition holds, with a formatted text.
+macro_rules! ensure {
+    ($condition:expr, $($text:tt)*) => {
+        if !$condition {
+            return Err($crate::selftest::Unmet::Failed(alloc::format!($($text)*)));
+        }
+    };
+}
+pub(super) use ensure;
