@@ -23,6 +23,8 @@ pub const TIMER: Vector = Vector::new(0xef);
 
 /// The CPUs that run.
 static ONLINE: AtomicU64 = AtomicU64::new(1);
+/// How many of them there are besides any one: what a broadcast reaches.
+static OTHERS: AtomicU64 = AtomicU64::new(0);
 /// Whether a broadcast reaches just the CPUs of [`ONLINE`]: none was left out.
 static ALL_STARTED: AtomicBool = AtomicBool::new(false);
 /// Whether no other CPU may be waited for: before they have started, and in a panic.
@@ -39,6 +41,7 @@ pub fn online() -> CpuSet {
 /// Adds a CPU that is ready to answer.
 pub fn set_online(cpu: CpuId) {
     ONLINE.fetch_or(CpuSet::only(cpu).bits(), SeqCst);
+    OTHERS.fetch_add(1, SeqCst);
 }
 
 /// From now on others are waited for; `all` says whether every processor there is has started.
@@ -83,7 +86,7 @@ pub fn send(to: Destination, vector: Vector) -> u64 {
             if let Err(error) = apic::broadcast_others(vector) {
                 stuck(error);
             }
-            online().len() as u64 - 1
+            OTHERS.load(Relaxed)
         }
         Destination::AllButSelf => send_each(online().without(percpu::cpu()), vector),
         Destination::Each(cpus) => send_each(cpus, vector),
@@ -92,10 +95,12 @@ pub fn send(to: Destination, vector: Vector) -> u64 {
 
 #[inline(always)]
 fn send_each(cpus: CpuSet, vector: Vector) -> u64 {
+    let mut sent = 0;
     for cpu in cpus {
         send_one(cpu, vector);
+        sent += 1;
     }
-    cpus.len() as u64
+    sent
 }
 
 #[cold]

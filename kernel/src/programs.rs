@@ -17,7 +17,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicBool, Ordering::{Acquire, Release}};
+use core::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
 use hw::programs::{PROGRAMS, Parameter, block, region};
 use hw::sync::Lock;
 use hw::{clock, percpu, probe};
@@ -26,7 +29,9 @@ use shootdown::{CpuId, CpuSet};
 use thread::UserStart;
 
 pub use hw::programs::Program;
-pub use proof::{ring_3_reads_no_old_frame_after_a_shootdown, ring_3_reads_the_old_frame_until_it_is_shot_down};
+pub use proof::{
+    ring_3_reads_no_old_frame_after_a_shootdown, ring_3_reads_the_old_frame_until_it_is_shot_down,
+};
 pub use witness::{Doubt, Mark, Watch, Witnesses};
 
 /// How long whoever waits for a program usually waits, in microseconds of the machine's time.
@@ -34,7 +39,10 @@ pub const PATIENCE_US: u64 = 60_000_000;
 
 /// The programs' names, as they are listed.
 pub fn names() -> Vec<String> {
-    PROGRAMS.iter().map(|program| program.name.to_string()).collect()
+    PROGRAMS
+        .iter()
+        .map(|program| program.name.to_string())
+        .collect()
 }
 
 /// Why a program did not start.
@@ -63,8 +71,14 @@ impl fmt::Display for NotLaunched {
             NotLaunched::Missing(parameter) => write!(f, "{} is missing", parameter.name),
             NotLaunched::TooMany => f.write_str("it takes fewer arguments"),
             NotLaunched::Offline(cpu) => write!(f, "CPU {cpu} does not run"),
-            NotLaunched::Full => write!(f, "{} programs run in the space already", region::SLOT_COUNT),
-            NotLaunched::Space(space::Error::Map(error)) => write!(f, "its pages cannot be mapped: {error}"),
+            NotLaunched::Full => write!(
+                f,
+                "{} programs run in the space already",
+                region::SLOT_COUNT
+            ),
+            NotLaunched::Space(space::Error::Map(error)) => {
+                write!(f, "its pages cannot be mapped: {error}")
+            }
             NotLaunched::Space(space::Error::Abandoned) => f.write_str("a shootdown was given up"),
             NotLaunched::NoThread => thread::NoThread.fmt(f),
         }
@@ -122,27 +136,57 @@ pub fn launch(
     }
     place::install(space)?;
     let place = Place::new(space, &complete(program, arguments)?)?;
-    let start =
-        UserStart { rip: region::TEXT + program.entry(), rsp: place.block(), argument: place.block() };
-    let shared = Arc::new(Shared { place, done: AtomicBool::new(false), outcome: Lock::new(None) });
+    let start = UserStart {
+        rip: region::TEXT + program.entry(),
+        rsp: place.block(),
+        argument: place.block(),
+    };
+    let shared = Arc::new(Shared {
+        place,
+        done: AtomicBool::new(false),
+        outcome: Lock::new(None),
+    });
     let theirs = shared.clone();
-    thread::spawn_user(program.name, CpuSet::only(cpu), space.clone(), start, move |outcome| {
-        *theirs.outcome.lock() = Some(outcome);
-        theirs.done.store(true, Release);
-    })
+    thread::spawn_user(
+        program.name,
+        CpuSet::only(cpu),
+        space.clone(),
+        start,
+        move |outcome| {
+            *theirs.outcome.lock() = Some(outcome);
+            theirs.done.store(true, Release);
+        },
+    )
     .map_err(|_| NotLaunched::NoThread)?;
-    Ok(Running { program, cpu, shared })
+    Ok(Running {
+        program,
+        cpu,
+        shared,
+    })
 }
 
 /// As [`launch`], for whoever knows the program by its name.
 ///
 /// # Errors
 /// [`NotLaunched`].
-pub fn launch_named(space: &Arc<Space>, name: &str, arguments: &[u64], cpu: CpuId) -> Result<Running, NotLaunched> {
-    launch(space, Program::find(name).ok_or(NotLaunched::Unknown)?, arguments, cpu)
+pub fn launch_named(
+    space: &Arc<Space>,
+    name: &str,
+    arguments: &[u64],
+    cpu: CpuId,
+) -> Result<Running, NotLaunched> {
+    launch(
+        space,
+        Program::find(name).ok_or(NotLaunched::Unknown)?,
+        arguments,
+        cpu,
+    )
 }
 
-fn complete(program: &'static Program, given: &[u64]) -> Result<[u64; block::ARGUMENTS], NotLaunched> {
+fn complete(
+    program: &'static Program,
+    given: &[u64],
+) -> Result<[u64; block::ARGUMENTS], NotLaunched> {
     if given.len() > program.parameters.len() {
         return Err(NotLaunched::TooMany);
     }
@@ -298,7 +342,9 @@ pub fn stop<'r>(programs: impl Iterator<Item = &'r Running>) {
             let _ = probe::write(shared.place.block() + 8 * block::STOP as u64, 1);
         }
     };
-    if percpu::space() == space.id().0 && thread::space().is_some_and(|mine| mine.id() == space.id()) {
+    if percpu::space() == space.id().0
+        && thread::space().is_some_and(|mine| mine.id() == space.id())
+    {
         tell();
     } else {
         // Left alone by a Ctrl-C it is still carried out.

@@ -2,6 +2,7 @@
 
 use crate::machine::{self, Kernel};
 use crate::{job, protocols, thread};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,7 +19,7 @@ pub const MAX_SPACES: usize = 64;
 
 /// The active sets of all spaces, by number: a handler must find them whatever becomes of the
 /// space (I20).
-static ACTIVE: Once<Vec<ActiveSet<Kernel>>> = Once::new();
+static ACTIVE: Once<Box<[ActiveSet<Kernel>; MAX_SPACES]>> = Once::new();
 /// The spaces there are.
 static SPACES: IrqLock<[Option<Arc<Space>>; MAX_SPACES]> = IrqLock::new([const { None }; MAX_SPACES]);
 /// The tag of the next frame.
@@ -69,7 +70,7 @@ pub enum Shoot {
 
 /// Builds what must exist before the first space.
 pub fn init() {
-    ACTIVE.call_once(|| (0..MAX_SPACES).map(|_| ActiveSet::new(&Kernel)).collect());
+    ACTIVE.call_once(|| Box::new([(); MAX_SPACES].map(|()| ActiveSet::new(&Kernel))));
 }
 
 /// The CPUs that may hold translations of `space`; every CPU for the kernel's.
@@ -235,7 +236,7 @@ impl Space {
         let flush = self.tables.lock().replace(page, frame)?;
         match shoot {
             Shoot::Now => drop(protocols::flush(flush).map_err(Flush::abandon)?),
-            Shoot::Later => self.keep_back(flush.map(|frame| alloc::vec![frame])),
+            Shoot::Later => self.keep_back(flush.listed()),
         }
         Ok(tag)
     }
@@ -289,7 +290,7 @@ impl Space {
         self.kept_back.lock().len()
     }
 
-    /// Performs `request`, and frees the frames that were kept back for just that.
+    /// Performs `request`, and frees the frames that were kept back and whose translations it covers.
     ///
     /// # Errors
     /// An abandoned shootdown; the frames stay kept back.
@@ -297,33 +298,19 @@ impl Space {
         if targets != Targets::Active {
             return protocols::shoot(request, targets);
         }
-        let due = self.take_kept_back(request);
-        let mut proof = None;
-        for flush in due {
-            match protocols::flush(flush) {
-                Ok((frames, acknowledged)) => {
-                    drop(frames);
-                    proof = Some(acknowledged).filter(|proof| proof.request() == request).or(proof);
-                }
-                Err(flush) => self.keep_back(flush),
-            }
-        }
-        match proof {
-            Some(proof) => Ok(proof),
-            None => protocols::shoot(request, targets),
-        }
-    }
-
-    /// The kept-back frames whose translations `request` covers.
-    fn take_kept_back(&self, request: Request) -> Vec<Flush<Vec<Frame>>> {
-        let covered = |flush: &Flush<Vec<Frame>>| {
-            let asked = flush.request();
-            request.contains(self.id, asked.start()) && request.contains(self.id, asked.end() - 1)
+        let due = {
+            let mut kept = self.kept_back.lock();
+            let (due, rest) = Flush::gather(request, core::mem::take(&mut *kept));
+            *kept = rest;
+            due
         };
-        let mut kept = self.kept_back.lock();
-        let (due, rest) = core::mem::take(&mut *kept).into_iter().partition(covered);
-        *kept = rest;
-        due
+        // A flush that holds nothing is the same shootdown.
+        let (frames, proof) = protocols::flush(due).map_err(|late| {
+            self.keep_back(late);
+            Abandoned
+        })?;
+        drop(frames);
+        Ok(proof)
     }
 
     /// The entry of the page that holds `address`.

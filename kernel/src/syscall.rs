@@ -95,7 +95,9 @@ pub static CALLS: [Call; 9] = [
         name: "unmap",
         arguments: &["page", "pages"],
         doc: "takes pages away; returns when no CPU can reach them",
-        serve: |[page, pages, _]| change(page, pages, |space| space.unmap(page, pages, Shoot::Now)).map(|()| 0),
+        serve: |[page, pages, _]| {
+            change(page, pages, |space| space.unmap(page, pages, Shoot::Now)).map(|()| 0)
+        },
     },
     Call {
         number: call::PROTECT,
@@ -104,7 +106,10 @@ pub static CALLS: [Call; 9] = [
         doc: "changes what pages allow; returns when it holds on every CPU",
         serve: |[page, pages, rights]| {
             let rights = to_rights(rights)?;
-            change(page, pages, |space| space.protect(page, pages, rights, Shoot::Now)).map(|()| 0)
+            change(page, pages, |space| {
+                space.protect(page, pages, rights, Shoot::Now)
+            })
+            .map(|()| 0)
         },
     },
     Call {
@@ -129,7 +134,10 @@ pub static CALLS: [Call; 9] = [
 const _: () = {
     let mut number = 0;
     while number < CALLS.len() {
-        assert!(CALLS[number].number == number as u64, "a call stands at the place of its number");
+        assert!(
+            CALLS[number].number == number as u64,
+            "a call stands at the place of its number"
+        );
         number += 1;
     }
 };
@@ -138,7 +146,9 @@ const _: () = {
 /// meanwhile they are on: a call may shoot translations down, and be preempted.
 pub fn handle(frame: &mut Frame) {
     interrupts::enable();
-    let call = usize::try_from(frame.rax).ok().and_then(|number| CALLS.get(number));
+    let call = usize::try_from(frame.rax)
+        .ok()
+        .and_then(|number| CALLS.get(number));
     let result = match call {
         Some(call) => (call.serve)([frame.rdi, frame.rsi, frame.rdx]),
         None => Err(Error::UnknownCall),
@@ -153,11 +163,18 @@ pub fn handle(frame: &mut Frame) {
 pub fn fault(frame: &Frame) -> ! {
     let cause = panic::Cause(frame).to_string();
     interrupts::enable();
-    thread::exit_user(Outcome::Faulted { cause, rip: frame.rip })
+    thread::exit_user(Outcome::Faulted {
+        cause,
+        rip: frame.rip,
+    })
 }
 
 /// Checks that `pages` pages from `page` on are ring 3's to change, and has `change` change them.
-fn change<T>(page: u64, pages: u64, change: impl FnOnce(&Space) -> Result<T, space::Error>) -> Result<T, Error> {
+fn change<T>(
+    page: u64,
+    pages: u64,
+    change: impl FnOnce(&Space) -> Result<T, space::Error>,
+) -> Result<T, Error> {
     check(page, pages)?;
     let space = current_space()?;
     change(&space).map_err(to_error)
@@ -168,8 +185,11 @@ fn map(page: u64, pages: u64, rights: u64) -> Result<u64, Error> {
     check(page, pages)?;
     let space = current_space()?;
     for number in 0..pages {
-        let mapped = leave_reserve()
-            .and_then(|()| space.map(page + number * PAGE_SIZE, 1, rights).map_err(to_error));
+        let mapped = leave_reserve().and_then(|()| {
+            space
+                .map(page + number * PAGE_SIZE, 1, rights)
+                .map_err(to_error)
+        });
         if let Err(error) = mapped {
             if number > 0 {
                 // What is gone already, another thread has taken.
@@ -186,11 +206,18 @@ fn check(page: u64, pages: u64) -> Result<(), Error> {
     if !(1..=MAX_PAGES).contains(&pages) {
         return Err(Error::BadCount);
     }
-    let end = page.checked_add(pages * PAGE_SIZE).filter(|&end| end <= USER_END).ok_or(Error::BadAddress)?;
+    let end = page
+        .checked_add(pages * PAGE_SIZE)
+        .filter(|&end| end <= USER_END)
+        .ok_or(Error::BadAddress)?;
     if page < PAGE_SIZE || !page.is_multiple_of(PAGE_SIZE) {
         return Err(Error::BadAddress);
     }
-    if page < region::END && region::START < end { Err(Error::Reserved) } else { Ok(()) }
+    if page < region::END && region::START < end {
+        Err(Error::Reserved)
+    } else {
+        Ok(())
+    }
 }
 
 fn current_space() -> Result<Arc<Space>, Error> {
@@ -198,7 +225,11 @@ fn current_space() -> Result<Arc<Space>, Error> {
 }
 
 fn leave_reserve() -> Result<(), Error> {
-    if frames::usage().free > KERNEL_RESERVE { Ok(()) } else { Err(Error::NoMemory) }
+    if frames::usage().free > KERNEL_RESERVE {
+        Ok(())
+    } else {
+        Err(Error::NoMemory)
+    }
 }
 
 fn to_rights(rights: u64) -> Result<Rights, Error> {

@@ -98,7 +98,9 @@ impl Program {
     /// The program that the byte at `offset` of the image belongs to.
     pub fn at(offset: u64) -> Option<&'static Program> {
         let before = PROGRAMS.iter().filter(|program| program.entry() <= offset);
-        before.max_by_key(|program| program.entry()).filter(|_| offset < image().len() as u64)
+        before
+            .max_by_key(|program| program.entry())
+            .filter(|_| offset < image().len() as u64)
     }
 }
 
@@ -168,8 +170,17 @@ mod tests {
         for (number, program) in PROGRAMS.iter().enumerate() {
             assert!(program.entry() < image().len() as u64, "{}", program.name);
             let others = &PROGRAMS[..number];
-            assert!(others.iter().all(|o| o.name != program.name && o.entry() != program.entry()), "{}", program.name);
-            assert_eq!(Program::at(program.entry()).map(|p| p.name), Some(program.name));
+            assert!(
+                others
+                    .iter()
+                    .all(|o| o.name != program.name && o.entry() != program.entry()),
+                "{}",
+                program.name
+            );
+            assert_eq!(
+                Program::at(program.entry()).map(|p| p.name),
+                Some(program.name)
+            );
         }
         assert!(Program::at(image().len() as u64).is_none());
     }
@@ -177,10 +188,24 @@ mod tests {
     #[test]
     fn no_program_tells_more_than_its_block_holds() {
         for program in PROGRAMS {
-            assert!(program.parameters.len() <= block::ARGUMENTS, "{}", program.name);
+            assert!(
+                program.parameters.len() <= block::ARGUMENTS,
+                "{}",
+                program.name
+            );
             assert!(program.results.len() <= block::RESULTS, "{}", program.name);
-            let required = program.parameters.iter().rposition(|p| p.default.is_none()).map_or(0, |last| last + 1);
-            assert!(program.parameters[..required].iter().all(|p| p.default.is_none()), "{}", program.name);
+            let required = program
+                .parameters
+                .iter()
+                .rposition(|p| p.default.is_none())
+                .map_or(0, |last| last + 1);
+            assert!(
+                program.parameters[..required]
+                    .iter()
+                    .all(|p| p.default.is_none()),
+                "{}",
+                program.name
+            );
         }
     }
 

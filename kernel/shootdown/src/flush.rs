@@ -43,16 +43,6 @@ impl<T> Flush<T> {
         self.request
     }
 
-    /// The same flush, holding what `change` makes of what was retired: a frame put into a list,
-    /// say. `change` still may not reuse it.
-    pub fn map<U>(mut self, change: impl FnOnce(T) -> U) -> Flush<U> {
-        let retired = self.retired.take().map(change);
-        Flush {
-            request: self.request,
-            retired,
-        }
-    }
-
     /// Shoots the translations down wherever they may be, and gives back what was retired.
     ///
     /// # Errors

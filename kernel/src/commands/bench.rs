@@ -14,7 +14,7 @@ use space::Space;
 /// A benchmark: its name, and what carries it out.
 struct Benchmark {
     name: &'static str,
-    run: fn(&Arc<Space>, &mut Output<'_>) -> Result<(), Failure>,
+    run: fn(&mut Output<'_>) -> Result<(), Failure>,
 }
 
 /// Every benchmark, in the order in which `bench` runs them.
@@ -36,9 +36,14 @@ pub fn bench(args: &args::Bench, output: &mut Output<'_>) -> Result<(), Failure>
     if machine::online().len() < 2 {
         return Err(Failure::new("a shootdown needs another CPU").hint("cargo kit run --cpus 4"));
     }
-    let space = space::create().ok_or_else(|| Failure::new("no address space is free").hint("space drop ID"))?;
     let wanted = |benchmark: &&Benchmark| args.name.as_deref().is_none_or(|name| name == benchmark.name);
-    let result = ALL.iter().filter(wanted).try_for_each(|benchmark| (benchmark.run)(&space, output));
+    ALL.iter().filter(wanted).try_for_each(|benchmark| (benchmark.run)(output))
+}
+
+/// Does `work` with a space of its own, which is active on `cpus` and on the shell's CPU.
+fn in_space<T>(cpus: CpuSet, work: impl FnOnce(&Arc<Space>) -> Result<T, Failure>) -> Result<T, Failure> {
+    let space = space::create().ok_or_else(|| Failure::new("no address space is free").hint("space drop ID"))?;
+    let result = cpus.with(HERE).into_iter().try_for_each(|cpu| on(cpu, Some(&space), || ())).and_then(|()| work(&space));
     let id = space.id();
     drop(space);
     super::memory::retire(id)?;
@@ -46,14 +51,14 @@ pub fn bench(args: &args::Bench, output: &mut Output<'_>) -> Result<(), Failure>
 }
 
 /// One page at one target and at up to three, against the bare interrupt.
-fn round_trip(space: &Arc<Space>, output: &mut Output<'_>) -> Result<(), Failure> {
+fn round_trip(output: &mut Output<'_>) -> Result<(), Failure> {
     let others = machine::online().without(HERE);
     let three: CpuSet = others.into_iter().take(3).collect();
     let mut sets: Vec<CpuSet> = others.lowest().map(CpuSet::only).into_iter().collect();
     sets.extend((three.len() > 1).then_some(three));
     let mut table = Table::new(["targets", "floor_ticks", "shootdown_ticks", "ratio"]);
     for targets in sets {
-        let measured = on(HERE, Some(space), move || bench::round_trip(targets))?
+        let measured = in_space(targets, |space| on(HERE, Some(space), move || bench::round_trip(targets)))?
             .map_err(|silent| Failure::new(format_args!("CPUs {silent} did not answer")))?;
         table.row([
             targets.into(),
@@ -67,7 +72,7 @@ fn round_trip(space: &Arc<Space>, output: &mut Output<'_>) -> Result<(), Failure
 }
 
 /// Up to four initiators at once, by each protocol.
-fn at_once(space: &Arc<Space>, output: &mut Output<'_>) -> Result<(), Failure> {
+fn at_once(output: &mut Output<'_>) -> Result<(), Failure> {
     let before = protocols::in_use();
     let initiators: CpuSet = machine::online().into_iter().take(INITIATORS).collect();
     let shootdowns = ROUNDS * initiators.len() as u64;
@@ -75,7 +80,7 @@ fn at_once(space: &Arc<Space>, output: &mut Output<'_>) -> Result<(), Failure> {
     let mut measured = Vec::new();
     for name in protocols::NAMES {
         protocols::choose(name, before.padded, job::quiesce);
-        measured.push((name, bench::at_once(space, initiators, ROUNDS)));
+        measured.push((name, in_space(initiators, |space| Ok(bench::at_once(space, initiators, ROUNDS)))?));
     }
     protocols::choose(before.name, before.padded, job::quiesce);
     let lock = measured.iter().find(|(name, _)| *name == "global-lock").and_then(|(_, ticks)| ticks.ok());

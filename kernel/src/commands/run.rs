@@ -17,36 +17,25 @@ use shootdown::CpuSet;
 /// Runs a program on each of the CPUs asked for, and waits for all.
 pub fn run(args: &args::Run, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
-    if args.program == "spin" && args.arguments.first() == Some(&77) {
-        crate::programs::ring_3_reads_the_old_frame_until_it_is_shot_down().map_err(Failure::new)?;
-        return crate::programs::ring_3_reads_no_old_frame_after_a_shootdown().map_err(Failure::new);
-    }
-    if args.program == "spin" && args.arguments.first() == Some(&78) {
-        use crate::programs::*;
-        let inits = args.arguments[1] as usize;
-        let online = machine::online();
-        let mut pages = vec![];
-        let f = |n: &str| Program::find(n).unwrap();
-        for i in 0..inits { let p = 0x500000 + i as u64 * 0x3000; space.map(p, 1, hw::paging::Rights::USER_WRITE).unwrap(); pages.push(p); }
-        let readers: alloc::vec::Vec<_> = pages.iter().map(|&p| Group::launch(&space, f("reader"), &[p, 0, args.arguments[2]], online.into_iter().skip(inits).fold(CpuSet::EMPTY, |s, c| s.with(c))).unwrap()).collect();
-        let rev: alloc::vec::Vec<_> = pages.iter().enumerate().map(|(i, &p)| launch(&space, f("revoke"), &[p, 1000], online.into_iter().nth(i).unwrap()).unwrap()).collect();
-        for (i, r) in rev.iter().enumerate() { let e = r.wait(PATIENCE_US).unwrap(); output.note(format!("{} {:?} rounds {} ticks {} per {}", i, e.outcome, e.rounds, e.ticks, e.ticks / e.rounds.max(1))); }
-        for r in &readers { r.stop(); r.wait(STOP_US); for m in r.members() { output.note(format!("{:?}", m.ending())); } }
-        for p in pages { space.unmap(p, 1, crate::space::Shoot::Now).unwrap(); }
-        return Ok(());
-    }
     let program = Program::find(&args.program).ok_or_else(|| Failure::new(NotLaunched::Unknown))?;
-    let cpus = args.on.map_or(CpuSet::only(HERE), |on| on.resolve(HERE, machine::online()));
+    let cpus = args
+        .on
+        .map_or(CpuSet::only(HERE), |on| on.resolve(HERE, machine::online()));
     if cpus.is_empty() {
         return Err(Failure::new("there is no other CPU to run it on"));
     }
-    let group = Group::launch(&space, program, &args.arguments, cpus).map_err(|error| refused(program, error))?;
+    let group = Group::launch(&space, program, &args.arguments, cpus)
+        .map_err(|error| refused(program, error))?;
     let waited = wait(&group);
     output.field("program", program.name);
     output.field("space", space.id());
     output.table("runs", table(program, &group));
     for running in group.members() {
-        if let Some(Ending { outcome: Outcome::Faulted { cause, rip }, .. }) = running.ending() {
+        if let Some(Ending {
+            outcome: Outcome::Faulted { cause, rip },
+            ..
+        }) = running.ending()
+        {
             let note = format!("CPU {}: {cause}, at {}", running.cpu(), place(rip));
             output.styled_note(Style::Warn, note);
         }
@@ -65,10 +54,16 @@ fn refused(program: &Program, error: NotLaunched) -> Failure {
 
 /// How a program is called: `reader ADDRESS [COUNT=100000]`.
 fn usage(program: &Program) -> String {
-    program.parameters.iter().fold(program.name.to_string(), |usage, parameter| match parameter.default {
-        None => format!("{usage} {}", parameter.name),
-        Some(default) => format!("{usage} [{}={default}]", parameter.name),
-    })
+    program
+        .parameters
+        .iter()
+        .fold(
+            program.name.to_string(),
+            |usage, parameter| match parameter.default {
+                None => format!("{usage} {}", parameter.name),
+                Some(default) => format!("{usage} [{}={default}]", parameter.name),
+            },
+        )
 }
 
 /// Waits for all. Those that run too long, or when Ctrl-C is typed, are stopped.
@@ -76,11 +71,22 @@ fn wait(group: &Group) -> Result<(), Failure> {
     if group.wait(PATIENCE_US) {
         return Ok(());
     }
-    let why = if console::interrupted() { "interrupted" } else { "it did not end within a minute" };
+    let why = if console::interrupted() {
+        "interrupted"
+    } else {
+        "it did not end within a minute"
+    };
     group.stop();
     let deadline = clock::Deadline::after_us(STOP_US);
     let stopped = group.wait_unless(|| deadline.expired());
-    Err(Failure::new(format_args!("{why}; {}", if stopped { "it was stopped" } else { "it does not stop" })))
+    Err(Failure::new(format_args!(
+        "{why}; {}",
+        if stopped {
+            "it was stopped"
+        } else {
+            "it does not stop"
+        }
+    )))
 }
 
 fn table(program: &Program, group: &Group) -> Table {
@@ -92,14 +98,23 @@ fn table(program: &Program, group: &Group) -> Table {
     let mut table = Table::new(columns);
     for running in group.members() {
         let Some(ending) = running.ending() else {
-            table.row([running.cpu().into(), Value::from("still running").styled(Style::Bad)]);
+            table.row([
+                running.cpu().into(),
+                Value::from("still running").styled(Style::Bad),
+            ]);
             continue;
         };
         let mut row = vec![running.cpu().into(), outcome(&ending.outcome)];
         if program.measured {
             row.extend([ending.rounds.into(), ending.ticks.into()]);
         }
-        row.extend(program.results.iter().zip(ending.results).map(|(&(_, meaning), word)| result(meaning, word)));
+        row.extend(
+            program
+                .results
+                .iter()
+                .zip(ending.results)
+                .map(|(&(_, meaning), word)| result(meaning, word)),
+        );
         table.row(row);
     }
     table
@@ -124,15 +139,28 @@ fn say(status: i64) -> String {
 fn result(meaning: Meaning, word: u64) -> Value {
     match meaning {
         Meaning::Number => word.into(),
-        Meaning::Address => if word == 0 { Value::nothing() } else { Value::hex(word) },
-        Meaning::Refusal => Error::from_code(word.cast_signed().wrapping_neg()).map(|error| error.to_string()).into(),
+        Meaning::Address => {
+            if word == 0 {
+                Value::nothing()
+            } else {
+                Value::hex(word)
+            }
+        }
+        Meaning::Refusal => Error::from_code(word.cast_signed().wrapping_neg())
+            .map(|error| error.to_string())
+            .into(),
     }
 }
 
 /// An address in ring 3, by the program that it is in.
 fn place(rip: u64) -> String {
-    match rip.checked_sub(region::TEXT).and_then(|offset| Some((Program::at(offset)?, offset))) {
-        Some((program, offset)) => format!("{rip:#x} {}+{:#x}", program.name, offset - program.entry()),
+    match rip
+        .checked_sub(region::TEXT)
+        .and_then(|offset| Some((Program::at(offset)?, offset)))
+    {
+        Some((program, offset)) => {
+            format!("{rip:#x} {}+{:#x}", program.name, offset - program.entry())
+        }
         None => format!("{rip:#x}"),
     }
 }
@@ -141,12 +169,15 @@ fn succeeded(running: &Running) -> Result<(), Failure> {
     let (cpu, name) = (running.cpu(), running.program().name);
     match running.ending().map(|ending| ending.outcome) {
         Some(Outcome::Exited(0)) => Ok(()),
-        Some(Outcome::Exited(status)) => {
-            Err(Failure::new(format_args!("`{name}` failed on CPU {cpu}: {}", say(status))))
-        }
-        Some(Outcome::Faulted { cause, .. }) => {
-            Err(Failure::new(format_args!("`{name}` on CPU {cpu} took an exception: {cause}")))
-        }
-        None => Err(Failure::new(format_args!("`{name}` on CPU {cpu} still runs"))),
+        Some(Outcome::Exited(status)) => Err(Failure::new(format_args!(
+            "`{name}` failed on CPU {cpu}: {}",
+            say(status)
+        ))),
+        Some(Outcome::Faulted { cause, .. }) => Err(Failure::new(format_args!(
+            "`{name}` on CPU {cpu} took an exception: {cause}"
+        ))),
+        None => Err(Failure::new(format_args!(
+            "`{name}` on CPU {cpu} still runs"
+        ))),
     }
 }

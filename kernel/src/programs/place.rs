@@ -20,10 +20,18 @@ const _: () = assert!(region::SLOT_COUNT == u128::BITS as usize);
 /// Sees to it that the image is mapped in `space`: as it should be, whoever has meddled with it.
 pub(super) fn install(space: &Space) -> Result<(), space::Error> {
     let _one = INSTALLING.lock();
-    for (bytes, page) in image().chunks(PAGE_SIZE as usize).zip((region::TEXT..).step_by(PAGE_SIZE as usize)) {
+    for (bytes, page) in image()
+        .chunks(PAGE_SIZE as usize)
+        .zip((region::TEXT..).step_by(PAGE_SIZE as usize))
+    {
         let mut words = bytes.chunks_exact(8).map(word);
         match space.entry(page) {
-            Some(entry) if entry.rights() == Rights::USER_TEXT && space.look(page) == words.clone().next() => continue,
+            Some(entry)
+                if entry.rights() == Rights::USER_TEXT
+                    && space.look(page) == words.clone().next() =>
+            {
+                continue;
+            }
             Some(_) => space.unmap(page, 1, Shoot::Now)?,
             None => {}
         }
@@ -65,7 +73,10 @@ impl Place {
             space.map_frame(region::page(slot), frame, Rights::USER_WRITE)
         };
         match map() {
-            Ok(()) => Ok(Place { space: space.clone(), slot }),
+            Ok(()) => Ok(Place {
+                space: space.clone(),
+                slot,
+            }),
             Err(error) => {
                 release(space, slot);
                 Err(error.into())
@@ -85,7 +96,9 @@ impl Place {
 
     /// Word `index` of its block as it stands in memory; 0 if somebody took the page away.
     pub(super) fn word(&self, index: usize) -> u64 {
-        self.space.look(self.block() + 8 * index as u64).unwrap_or(0)
+        self.space
+            .look(self.block() + 8 * index as u64)
+            .unwrap_or(0)
     }
 }
 

@@ -27,20 +27,30 @@ pub fn ring_3_reads_the_old_frame_until_it_is_shot_down() -> Result<(), String> 
 
 fn without_a_shootdown(space: &Arc<Space>) -> Result<(), String> {
     let (witnesses, old) = watched(space)?;
-    let new = space.remap(PAGE, Shoot::Later).map_err(|error| format!("remap: {error:?}"))?;
+    let new = space
+        .remap(PAGE, Shoot::Later)
+        .map_err(|error| format!("remap: {error:?}"))?;
     let mark = witnesses.mark();
     match witnesses.expect(0, new, ROUND_US) {
         Err(Doubt::Stale { saw, .. }) if saw == old => {}
-        other => return Err(format!("without a shootdown the old tag was to be seen, not: {other:?}")),
+        other => {
+            return Err(format!(
+                "without a shootdown the old tag was to be seen, not: {other:?}"
+            ));
+        }
     }
     for cpu in machine::online() {
         let seen = wait_for(&witnesses, &mark, cpu)?;
         if seen != old {
-            return Err(format!("without a shootdown CPU {cpu} read {seen:#x}, not the old tag {old:#x}"));
+            return Err(format!(
+                "without a shootdown CPU {cpu} read {seen:#x}, not the old tag {old:#x}"
+            ));
         }
     }
     let request = Request::page(space.id(), PAGE).map_err(|error| format!("{error:?}"))?;
-    let _proof = space.shoot(request, Targets::Active).map_err(|_| "the shootdown was given up".to_string())?;
+    let _proof = space
+        .shoot(request, Targets::Active)
+        .map_err(|_| "the shootdown was given up".to_string())?;
     fresh(&witnesses, new)?;
     end(witnesses)
 }
@@ -57,7 +67,9 @@ pub fn ring_3_reads_no_old_frame_after_a_shootdown() -> Result<(), String> {
 fn with_shootdowns(space: &Arc<Space>) -> Result<(), String> {
     let (witnesses, _) = watched(space)?;
     for _ in 0..ROUNDS {
-        let tag = space.remap(PAGE, Shoot::Now).map_err(|error| format!("remap: {error:?}"))?;
+        let tag = space
+            .remap(PAGE, Shoot::Now)
+            .map_err(|error| format!("remap: {error:?}"))?;
         fresh(&witnesses, tag)?;
     }
     end(witnesses)
@@ -69,26 +81,40 @@ fn in_a_space(test: fn(&Arc<Space>) -> Result<(), String>) -> Result<(), String>
     let id = space.id();
     let result = test(&space);
     drop(space);
-    let retired = space::retire(id).map_err(|in_use| format!("the space cannot be dropped: {in_use:?}"));
+    let retired =
+        space::retire(id).map_err(|in_use| format!("the space cannot be dropped: {in_use:?}"));
     result.and(retired)
 }
 
 /// Witnesses on every CPU that have all read a fresh page; and its tag.
 fn watched(space: &Arc<Space>) -> Result<(Witnesses, u64), String> {
-    let tag = space.map(PAGE, 1, Rights::USER_READ).map_err(|error| format!("map: {error:?}"))?;
+    let tag = space
+        .map(PAGE, 1, Rights::USER_READ)
+        .map_err(|error| format!("map: {error:?}"))?;
     // The one on the CPU of whoever tests must let that one run.
-    let watch = Watch { turn: 16, ..Watch::page(PAGE) };
-    let witnesses = Witnesses::launch(space, machine::online(), watch).map_err(|error| error.to_string())?;
+    let watch = Watch {
+        turn: 16,
+        ..Watch::page(PAGE)
+    };
+    let witnesses =
+        Witnesses::launch(space, machine::online(), watch).map_err(|error| error.to_string())?;
     fresh(&witnesses, tag)?;
     Ok((witnesses, tag))
 }
 
 fn fresh(witnesses: &Witnesses, tag: u64) -> Result<(), String> {
-    witnesses.expect(0, tag, ROUND_US).map_err(|doubt| doubt.to_string())
+    witnesses
+        .expect(0, tag, ROUND_US)
+        .map_err(|doubt| doubt.to_string())
 }
 
 fn wait_for(witnesses: &Witnesses, mark: &super::Mark, cpu: CpuId) -> Result<u64, String> {
-    let seen = || witnesses.seen_since(mark, 0).find(|&(of, _)| of == cpu).and_then(|(_, seen)| seen);
+    let seen = || {
+        witnesses
+            .seen_since(mark, 0)
+            .find(|&(of, _)| of == cpu)
+            .and_then(|(_, seen)| seen)
+    };
     let deadline = hw::clock::Deadline::after_us(ROUND_US);
     super::wait_until(|| seen().is_some(), || deadline.expired());
     seen().ok_or_else(|| Doubt::Silent(cpu).to_string())
@@ -101,5 +127,9 @@ fn end(witnesses: Witnesses) -> Result<(), String> {
             return Err(format!("the witness on CPU {cpu} does not stop"));
         }
     }
-    if freed > 0 { Err(format!("{freed} reads saw a freed frame")) } else { Ok(()) }
+    if freed > 0 {
+        Err(format!("{freed} reads saw a freed frame"))
+    } else {
+        Ok(())
+    }
 }

@@ -16,7 +16,7 @@
 //! [`Witnesses::expect`] before the change for one that did. And a stale translation whose frame was
 //! given out again shows a stranger's tag, maybe a newer one: only equality is fresh.
 
-use super::{Group, NotLaunched, STOP_US, Running, wait_until};
+use super::{Group, NotLaunched, Running, STOP_US, wait_until};
 use crate::console;
 use crate::space::Space;
 use alloc::sync::Arc;
@@ -47,7 +47,12 @@ impl Watch {
 
     /// One page, watched all the time.
     pub const fn page(page: u64) -> Watch {
-        Watch { first: page, pages: 1, stride: 1, turn: 0 }
+        Watch {
+            first: page,
+            pages: 1,
+            stride: 1,
+            turn: 0,
+        }
     }
 
     /// The address of the page numbered `page`.
@@ -90,8 +95,16 @@ pub enum Doubt {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Doubt::Stale { cpu, page, expected, saw } => {
-                write!(f, "stale read: CPU {cpu} saw {saw:#x} at {page:#x}, where {expected:#x} was")
+            Doubt::Stale {
+                cpu,
+                page,
+                expected,
+                saw,
+            } => {
+                write!(
+                    f,
+                    "stale read: CPU {cpu} saw {saw:#x} at {page:#x}, where {expected:#x} was"
+                )
             }
             Doubt::Silent(cpu) => write!(f, "the witness on CPU {cpu} completed no round in time"),
             Doubt::Ended(cpu) => write!(f, "the witness on CPU {cpu} has ended"),
@@ -107,11 +120,22 @@ impl Witnesses {
     ///
     /// # Panics
     /// If `watch` is out of range.
-    pub fn launch(space: &Arc<Space>, cpus: CpuSet, watch: Watch) -> Result<Witnesses, NotLaunched> {
-        assert!((1..=Watch::MAX_PAGES).contains(&watch.pages), "a witness watches 1 to {} pages", Watch::MAX_PAGES);
+    pub fn launch(
+        space: &Arc<Space>,
+        cpus: CpuSet,
+        watch: Watch,
+    ) -> Result<Witnesses, NotLaunched> {
+        assert!(
+            (1..=Watch::MAX_PAGES).contains(&watch.pages),
+            "a witness watches 1 to {} pages",
+            Watch::MAX_PAGES
+        );
         let arguments = [watch.first, watch.pages as u64, watch.stride, watch.turn];
         let program = Program::find("witness").ok_or(NotLaunched::Unknown)?;
-        Ok(Witnesses { group: Group::launch(space, program, &arguments, cpus)?, watch })
+        Ok(Witnesses {
+            group: Group::launch(space, program, &arguments, cpus)?,
+            watch,
+        })
     }
 
     /// What they watch.
@@ -130,9 +154,16 @@ impl Witnesses {
 
     /// What the witness on each CPU last saw at the page numbered `page`, if it completed a round
     /// that began after `mark`. Never waits.
-    pub fn seen_since(&self, mark: &Mark, page: usize) -> impl Iterator<Item = (CpuId, Option<u64>)> {
+    pub fn seen_since(
+        &self,
+        mark: &Mark,
+        page: usize,
+    ) -> impl Iterator<Item = (CpuId, Option<u64>)> {
         let begun = mark.0;
-        self.group.members().iter().map(move |witness| (witness.cpu(), seen_since(witness, begun, page)))
+        self.group
+            .members()
+            .iter()
+            .map(move |witness| (witness.cpu(), seen_since(witness, begun, page)))
     }
 
     /// Waits, for `us` microseconds at most or until Ctrl-C, until every witness has read the page
@@ -154,7 +185,14 @@ impl Witnesses {
             );
             match seen_since(witness, mark.0, page) {
                 Some(saw) if saw == expected => {}
-                Some(saw) => return Err(Doubt::Stale { cpu, page: self.watch.address(page), expected, saw }),
+                Some(saw) => {
+                    return Err(Doubt::Stale {
+                        cpu,
+                        page: self.watch.address(page),
+                        expected,
+                        saw,
+                    });
+                }
                 None if witness.is_done() => return Err(Doubt::Ended(cpu)),
                 None => return Err(Doubt::Silent(cpu)),
             }
@@ -164,7 +202,11 @@ impl Witnesses {
 
     /// How many reads saw a freed frame, whoever expected what: each is proof of a dead translation.
     pub fn freed(&self) -> u64 {
-        self.group.members().iter().map(|witness| witness.word(block::RESULT)).sum()
+        self.group
+            .members()
+            .iter()
+            .map(|witness| witness.word(block::RESULT))
+            .sum()
     }
 
     /// Stops them all. Returns how each ended; `None` for one that does not.
@@ -172,12 +214,17 @@ impl Witnesses {
         self.group.stop();
         let deadline = clock::Deadline::after_us(STOP_US);
         self.group.wait_unless(|| deadline.expired());
-        self.group.members().iter().map(|witness| (witness.cpu(), witness.ending())).collect()
+        self.group
+            .members()
+            .iter()
+            .map(|witness| (witness.cpu(), witness.ending()))
+            .collect()
     }
 }
 
 fn seen_since(witness: &Running, begun: [u64; MAX_CPUS], page: usize) -> Option<u64> {
     // The count first: what is read after it is that round's, or a later one's.
     let completed = witness.rounds();
-    (completed > begun[witness.cpu().index()]).then(|| witness.word(block::SEEN + page % block::WATCHED))
+    (completed > begun[witness.cpu().index()])
+        .then(|| witness.word(block::SEEN + page % block::WATCHED))
 }

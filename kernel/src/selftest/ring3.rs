@@ -78,11 +78,9 @@ pub fn isolation() -> Result<(), Unmet> {
 }
 
 pub fn stale() -> Result<(), Unmet> {
-    let space = Scratch::new()?;
-    Ok(programs::ring_3_reads_the_old_frame_until_it_is_shot_down(&space)?)
+    Ok(programs::ring_3_reads_the_old_frame_until_it_is_shot_down()?)
 }
 
 pub fn fresh() -> Result<(), Unmet> {
-    let space = Scratch::new()?;
-    Ok(programs::ring_3_reads_no_old_frame_after_a_shootdown(&space)?)
+    Ok(programs::ring_3_reads_no_old_frame_after_a_shootdown()?)
 }

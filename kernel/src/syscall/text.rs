@@ -18,9 +18,15 @@ static CONSOLE: Lock<()> = Lock::new(());
 /// last is ended if it is not, and whatever could move a terminal's cursor is shown escaped.
 pub fn write(address: u64, bytes: u64) -> Result<u64, Error> {
     let mut buffer = [0; MAX_BYTES];
-    let text = usize::try_from(bytes).ok().and_then(|bytes| buffer.get_mut(..bytes)).ok_or(Error::BadCount)?;
+    let text = usize::try_from(bytes)
+        .ok()
+        .and_then(|bytes| buffer.get_mut(..bytes))
+        .ok_or(Error::BadCount)?;
     copy(address, text)?;
-    let mut lines = Lines { bytes: [0; Lines::SIZE], used: 0 };
+    let mut lines = Lines {
+        bytes: [0; Lines::SIZE],
+        used: 0,
+    };
     for line in text.split_inclusive(|&byte| byte == b'\n') {
         // Never fails: `Lines` has room for every byte escaped.
         let _ = lines.line(line.strip_suffix(b"\n").unwrap_or(line));
@@ -32,7 +38,9 @@ pub fn write(address: u64, bytes: u64) -> Result<u64, Error> {
 
 /// Reads ring 3's bytes at `address`, through the TLB as ring 3 would.
 fn copy(address: u64, into: &mut [u8]) -> Result<(), Error> {
-    let end = address.checked_add(into.len() as u64).filter(|&end| end <= USER_END);
+    let end = address
+        .checked_add(into.len() as u64)
+        .filter(|&end| end <= USER_END);
     end.ok_or(Error::Unreadable)?;
     let mut held = None;
     for (byte, at) in into.iter_mut().zip(address..) {
@@ -59,7 +67,10 @@ impl Lines {
     fn line(&mut self, text: &[u8]) -> fmt::Result {
         for chunk in text.utf8_chunks() {
             write!(self, "{}", Sanitised(chunk.valid()))?;
-            chunk.invalid().iter().try_for_each(|byte| write!(self, "\\x{byte:02x}"))?;
+            chunk
+                .invalid()
+                .iter()
+                .try_for_each(|byte| write!(self, "\\x{byte:02x}"))?;
         }
         self.write_str("\r\n")
     }
@@ -67,7 +78,10 @@ impl Lines {
 
 impl Write for Lines {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.get_mut(self.used..self.used + text.len()).ok_or(fmt::Error)?;
+        let room = self
+            .bytes
+            .get_mut(self.used..self.used + text.len())
+            .ok_or(fmt::Error)?;
         room.copy_from_slice(text.as_bytes());
         self.used += text.len();
         Ok(())

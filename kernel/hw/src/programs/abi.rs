@@ -68,13 +68,19 @@ impl Error {
 
     /// The error that RAX holds, if it is one.
     pub fn from_code(code: i64) -> Option<Error> {
-        Error::ALL.iter().map(|&(error, _)| error).find(|error| error.code() == code)
+        Error::ALL
+            .iter()
+            .map(|&(error, _)| error)
+            .find(|error| error.code() == code)
     }
 }
 
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let (_, meaning) = Error::ALL.iter().find(|(error, _)| error == self).expect("the table has every error");
+        let (_, meaning) = Error::ALL
+            .iter()
+            .find(|(error, _)| error == self)
+            .expect("the table has every error");
         f.write_str(meaning)
     }
 }
@@ -158,7 +164,11 @@ mod tests {
         for (number, (error, meaning)) in Error::ALL.iter().enumerate() {
             assert!(error.code() < 0);
             assert_eq!(Error::from_code(error.code()), Some(*error), "{meaning}");
-            assert!(Error::ALL[..number].iter().all(|(other, _)| other.to_string() != error.to_string()));
+            assert!(
+                Error::ALL[..number]
+                    .iter()
+                    .all(|(other, _)| other.to_string() != error.to_string())
+            );
         }
         assert_eq!(Error::from_code(0), None);
     }
