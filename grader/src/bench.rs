@@ -179,19 +179,27 @@ fn flatten(path: &str, value: &Value, numbers: &mut Vec<(String, String)>) {
         Value::Object(fields) => fields
             .iter()
             .for_each(|(name, field)| flatten(&child(name), field, numbers)),
+        // A list of plain values names its row: see `row_name`.
+        Value::Array(items) if items.iter().all(|item| !item.is_object()) => {}
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                // Rows that name themselves are called by their name.
-                let own = item.get("name").and_then(Value::as_str);
-                flatten(
-                    &child(&own.map_or_else(|| index.to_string(), str::to_owned)),
-                    item,
-                    numbers,
-                );
+                let name = row_name(item).unwrap_or_else(|| index.to_string());
+                flatten(&child(&name), item, numbers);
             }
         }
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
+}
+
+/// What tells a row of a table from its neighbours: its words, and how long its lists are.
+fn row_name(row: &Value) -> Option<String> {
+    let word = |(key, field): (&String, &Value)| match field {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) => Some(format!("{} {key}", items.len())),
+        _ => None,
+    };
+    let words: Vec<String> = row.as_object()?.iter().filter_map(word).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 #[cfg(test)]
@@ -201,10 +209,9 @@ mod tests {
     #[test]
     fn a_number_lost_in_a_nested_answer() {
         let mut numbers = Vec::new();
-        let answer =
-            json!({ "a": { "b": 1 }, "rows": [{ "name": "ipi", "ratio": 1.25 }, 7], "ok": true });
+        let answer = json!({ "a": { "b": 1 }, "rows": [{ "name": "ipi", "targets": [1, 2], "ratio": 1.25 }], "ok": true });
         flatten("", &answer, &mut numbers);
-        let expected = [("a.b", "1"), ("rows.ipi.ratio", "1.25"), ("rows.1", "7")];
+        let expected = [("a.b", "1"), ("rows.ipi, 2 targets.ratio", "1.25")];
         assert_eq!(
             numbers,
             expected.map(|(name, number)| (name.to_owned(), number.to_owned()))

@@ -38,9 +38,16 @@ fn transcripts(text: &str) -> Vec<Transcript> {
         .map(|(at, _)| {
             let rest = &text[at + MARK.len()..];
             let command = &rest[..rest.find("-->").expect("the comment ends")];
-            let opening = at + text[at..].find("```console\n").expect("a fenced block follows") + 11;
+            let opening = at
+                + text[at..]
+                    .find("```console\n")
+                    .expect("a fenced block follows")
+                + 11;
             let body = opening..opening + text[opening..].find("```").expect("the block ends");
-            Transcript { arguments: words(command), body }
+            Transcript {
+                arguments: words(command),
+                body,
+            }
         })
         .collect()
 }
@@ -52,7 +59,11 @@ fn run(arguments: &[String]) -> String {
         .output()
         .expect("kit starts");
     let text = String::from_utf8(output.stdout).expect("a transcript is text");
-    assert!(output.status.success(), "`kit {}` failed:\n{text}", arguments.join(" "));
+    assert!(
+        output.status.success(),
+        "`kit {}` failed:\n{text}",
+        arguments.join(" ")
+    );
     let prompt = text.find("tlb> ").expect("a transcript shows commands");
     text[prompt..].to_owned()
 }
@@ -61,7 +72,11 @@ fn check(document: &str, least: usize) {
     let path = root().join(document);
     let mut text = std::fs::read_to_string(&path).expect("the document is there");
     let found = transcripts(&text);
-    assert!(found.len() >= least, "{document} has {} transcripts, {least} are expected", found.len());
+    assert!(
+        found.len() >= least,
+        "{document} has {} transcripts, {least} are expected",
+        found.len()
+    );
     for transcript in found.iter().rev() {
         let now = run(&transcript.arguments);
         let shown = &text[transcript.body.clone()];

@@ -16,8 +16,36 @@ static PANICKED: AtomicU32 = AtomicU32::new(0);
 /// CPUs whose registers somebody asked for.
 static WANTED: AtomicU64 = AtomicU64::new(0);
 /// What they answered.
-static SNAPSHOTS: [IrqLock<Option<Frame>>; MAX_CPUS] = [const { IrqLock::new(None) }; MAX_CPUS];
+static SNAPSHOTS: [IrqLock<Option<Snapshot>>; MAX_CPUS] = [const { IrqLock::new(None) }; MAX_CPUS];
 static ANSWERED: [AtomicBool; MAX_CPUS] = [const { AtomicBool::new(false) }; MAX_CPUS];
+
+/// What a CPU was doing: taken by itself, in the NMI, since its stack changes as soon as it goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot {
+    /// Its registers.
+    pub frame: Frame,
+    calls: [u64; backtrace::DEPTH],
+    depth: usize,
+}
+
+impl Snapshot {
+    fn take(frame: &Frame) -> Snapshot {
+        let mut snapshot = Snapshot { frame: *frame, calls: [0; backtrace::DEPTH], depth: 1 };
+        snapshot.calls[0] = frame.rip;
+        if !frame.from_user() {
+            for (call, address) in snapshot.calls[1..].iter_mut().zip(backtrace::walk(frame.rbp)) {
+                *call = address;
+                snapshot.depth += 1;
+            }
+        }
+        snapshot
+    }
+
+    /// Where it was, then who had called, innermost first.
+    pub fn calls(&self) -> &[u64] {
+        &self.calls[..self.depth]
+    }
+}
 
 /// The serial line, locks or no locks: whoever held them may be the one that failed.
 struct Last;
@@ -168,7 +196,7 @@ pub fn answer_nmi(frame: &Frame) {
     if WANTED.fetch_and(!mine, AcqRel) & mine != 0 {
         // The one who asks holds the lock only after the answer; never wait in an NMI.
         if let Some(mut snapshot) = SNAPSHOTS[me.index()].try_lock() {
-            *snapshot = Some(*frame);
+            *snapshot = Some(Snapshot::take(frame));
         }
         ANSWERED[me.index()].store(true, Release);
     }
@@ -178,7 +206,7 @@ pub fn answer_nmi(frame: &Frame) {
 ///
 /// # Errors
 /// A description, if it did not answer within 100 ms.
-pub fn snapshot(cpu: CpuId) -> Result<Frame, &'static str> {
+pub fn snapshot(cpu: CpuId) -> Result<Snapshot, &'static str> {
     ANSWERED[cpu.index()].store(false, Relaxed);
     WANTED.fetch_or(CpuSet::only(cpu).bits(), AcqRel);
     apic::send_nmi(hw::ap::apic_id(cpu)).map_err(|_| "the NMI was not accepted")?;

@@ -85,8 +85,8 @@ impl BootInfo {
 /// and lie in the first gigabyte, and that nothing writes to any more.
 #[cfg(target_os = "none")]
 unsafe fn read_start_info(address: u64) -> BootInfo {
-    // SAFETY: the caller passes the loader's pointer; the first gigabyte is in the direct map.
-    let info = unsafe { &*phys::map(PhysAddr::new(address)).as_ptr::<StartInfo>() };
+    // SAFETY: the caller passes the loader's pointer.
+    let info: StartInfo = unsafe { read(address, 0) };
     assert!(info.magic == START_MAGIC, "not started by PVH: the start information has magic {:#x}", info.magic);
     let mut boot = BootInfo {
         regions: [Region::default(); MAX_REGIONS],
@@ -96,44 +96,45 @@ unsafe fn read_start_info(address: u64) -> BootInfo {
         initrd_region: Region::default(),
         rsdp: info.rsdp,
     };
-    // SAFETY: the loader promises `memory_map_entries` entries at `memory_map`.
-    let entries = unsafe { direct_slice::<MemoryMapEntry>(info.memory_map, info.memory_map_entries as usize) };
-    assert!(entries.len() <= MAX_REGIONS, "the memory map has {} entries, at most {MAX_REGIONS} are kept", entries.len());
-    for (region, entry) in boot.regions.iter_mut().zip(entries) {
+    let count = info.memory_map_entries as usize;
+    assert!(count <= MAX_REGIONS, "the memory map has {count} entries, at most {MAX_REGIONS} are kept");
+    for (index, region) in boot.regions[..count].iter_mut().enumerate() {
+        // SAFETY: the loader promises that many entries.
+        let entry: MemoryMapEntry = unsafe { read(info.memory_map, index) };
         *region = Region {
             start: entry.address,
             end: entry.address.saturating_add(entry.size),
             usable: entry.kind == E820_RAM,
         };
-        boot.region_count += 1;
     }
+    boot.region_count = count;
     if info.command_line != 0 {
         // SAFETY: the loader promises a NUL-terminated string there; it is never written again.
         let text = unsafe { core::ffi::CStr::from_ptr(phys::map(PhysAddr::new(info.command_line)).as_ptr()) };
         boot.command_line = text.to_str().unwrap_or("");
     }
     if info.module_count > 0 {
-        // SAFETY: the loader promises `module_count` entries at `modules`, and the module's bytes.
-        let module = unsafe { &direct_slice::<Module>(info.modules, 1)[0] };
-        // SAFETY: as above; `frames` leaves the module's frames out, so nothing writes to them.
-        boot.initrd = unsafe { direct_slice(module.address, module.size as usize) };
+        // SAFETY: the loader promises `module_count` entries at `modules`.
+        let module: Module = unsafe { read(info.modules, 0) };
+        // SAFETY: the loader promises the module's bytes; `frames` leaves its frames out, so
+        // nothing writes to them.
+        boot.initrd = unsafe {
+            slice::from_raw_parts(phys::map(PhysAddr::new(module.address)).as_ptr(), module.size as usize)
+        };
         boot.initrd_region =
             Region { start: module.address, end: module.address + module.size, usable: false };
     }
     boot
 }
 
-/// `count` values of `T` at physical `address`.
+/// The value at `index` of an array at physical `address`, which some loaders do not align.
 ///
 /// # Safety
-/// They are there, initialised, aligned, in the direct map, and never written again.
+/// It is there, initialised, in the direct map.
 #[cfg(target_os = "none")]
-unsafe fn direct_slice<T>(address: u64, count: usize) -> &'static [T] {
-    if count == 0 {
-        return &[];
-    }
+unsafe fn read<T>(address: u64, index: usize) -> T {
     // SAFETY: the caller's promise.
-    unsafe { slice::from_raw_parts(phys::map(PhysAddr::new(address)).as_ptr(), count) }
+    unsafe { phys::map(PhysAddr::new(address)).as_ptr::<T>().add(index).read_unaligned() }
 }
 
 /// Where the entry code jumps once it is in long mode at the kernel's address.

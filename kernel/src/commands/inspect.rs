@@ -2,7 +2,7 @@
 
 use super::{HERE, on};
 use crate::symbols::Symbolised;
-use crate::{backtrace, boot, machine, panic, protocols, thread};
+use crate::{boot, machine, panic, protocols, thread};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use alloc::{format, vec};
@@ -75,14 +75,14 @@ pub fn mem(output: &mut Output<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn snapshot(cpu: CpuId) -> Result<hw::entry::Frame, Failure> {
+fn snapshot(cpu: CpuId) -> Result<panic::Snapshot, Failure> {
     panic::snapshot(cpu).map_err(|why| Failure::new(format_args!("CPU {cpu}: {why}")))
 }
 
 /// `regs`
 pub fn regs(args: &args::Regs, output: &mut Output<'_>) -> Result<(), Failure> {
     let cpu = args.cpu.unwrap_or(HERE);
-    let frame = snapshot(cpu)?;
+    let frame = snapshot(cpu)?.frame;
     output.field("cpu", cpu);
     for (name, value) in frame.named() {
         output.field(name, Value::hex(value));
@@ -94,18 +94,13 @@ pub fn regs(args: &args::Regs, output: &mut Output<'_>) -> Result<(), Failure> {
 /// `backtrace`
 pub fn backtrace(args: &args::Backtrace, output: &mut Output<'_>) -> Result<(), Failure> {
     let cpu = args.cpu.unwrap_or(HERE);
-    let frame = snapshot(cpu)?;
+    let snapshot = snapshot(cpu)?;
     let mut table = Table::new(["depth", "address"]);
-    let addresses: Vec<u64> = if frame.from_user() {
-        vec![frame.rip]
-    } else {
-        core::iter::once(frame.rip).chain(backtrace::walk(frame.rbp)).collect()
-    };
-    for (depth, address) in addresses.into_iter().enumerate() {
+    for (depth, &address) in snapshot.calls().iter().enumerate() {
         table.row([depth.into(), Value::from(Symbolised(address).to_string())]);
     }
     output.field("cpu", cpu);
-    output.field("interrupts_enabled", frame.interrupts_enabled());
+    output.field("interrupts_enabled", snapshot.frame.interrupts_enabled());
     output.table("calls", table);
     Ok(())
 }
