@@ -4,13 +4,18 @@
 //! elsewhere they depend on the host, and only ratios of one run mean anything.
 
 use crate::job::{self, Job, NoResult};
-use crate::protocols;
+use crate::programs::{self, Group, Program};
 use crate::space::Space;
+use crate::{console, protocols};
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU64, Ordering::{AcqRel, Acquire, Relaxed}};
 use hw::{clock, percpu};
+use hw::paging::Rights;
+use hw::phys::PAGE_SIZE;
 use shootdown::{CpuSet, Request, SpaceId, Targets};
 
 /// How often each thing is done; the median counts.
@@ -115,4 +120,39 @@ pub fn at_once(space: &Arc<Space>, initiators: CpuSet, rounds: u64) -> Result<u6
         job.wait()?;
     }
     Ok(race.ended.load(Acquire) - race.begun.load(Acquire))
+}
+
+/// How often each program of [`revoke`] revokes.
+pub const REVOCATIONS: u64 = 200;
+/// The first revoker's page; the second's is the next.
+const REVOKED: u64 = 0x4032_1000;
+/// A PAUSE for each read: what lets an emulator with one thread for all CPUs go on to the next.
+const PAUSE: u64 = 1;
+
+/// How many ticks a ring-3 program's revocation of a right takes, system call and all, while one
+/// such program runs on each of `initiators`, and on each of `readers` a program that keeps
+/// reading the first one's page.
+///
+/// # Errors
+/// A description of what did not start or did not end.
+pub fn revoke(space: &Arc<Space>, initiators: CpuSet, readers: CpuSet) -> Result<u64, String> {
+    space.map(REVOKED, initiators.len() as u64, Rights::USER_WRITE).map_err(|_| "its pages cannot be mapped")?;
+    let reader = Program::find("reader").ok_or("there is no program `reader`")?;
+    let readers = Group::launch(space, reader, &[REVOKED, 0, PAUSE], readers).map_err(|error| error.to_string())?;
+    let start = |(number, cpu)| {
+        let page = REVOKED + number as u64 * PAGE_SIZE;
+        programs::launch_named(space, "revoke", &[page, REVOCATIONS], cpu).map_err(|error| error.to_string())
+    };
+    let revokers: Vec<_> = initiators.into_iter().enumerate().map(start).collect::<Result<_, String>>()?;
+    let mut slowest = 0;
+    for revoker in &revokers {
+        let ending = revoker.wait_unless(console::interrupted).ok_or("interrupted")?;
+        if ending.rounds != REVOCATIONS {
+            return Err(format!("a program ended after {} revocations: {:?}", ending.rounds, ending.outcome));
+        }
+        slowest = slowest.max(ending.ticks / ending.rounds);
+    }
+    readers.stop();
+    readers.wait(programs::STOP_US);
+    Ok(slowest)
 }

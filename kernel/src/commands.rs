@@ -30,7 +30,7 @@ struct Kernel;
 
 impl System for Kernel {
     fn execute(&mut self, invocation: &Invocation, output: &mut Output<'_>) -> Result<(), Failure> {
-        console::clear_interrupt();
+        let _busy = console::Busy::begin();
         match &invocation.request {
             Request::Version(_) => system::version(output),
             Request::Sleep(args) => system::sleep(args, output),

@@ -17,8 +17,10 @@ static RECEIVED: IrqLock<Received> = IrqLock::new(Received { bytes: [0; 4096], f
 /// The thread that waits for a byte, plus one; 0 for none.
 static READER: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether Ctrl-C was typed since [`clear_interrupt`].
+/// Whether Ctrl-C was typed since the command began.
 static INTERRUPT: AtomicBool = AtomicBool::new(false);
+/// Whether a command is being carried out: then Ctrl-C is for it, else for the line being typed.
+static BUSY: AtomicBool = AtomicBool::new(false);
 
 const CTRL_C: u8 = 3;
 
@@ -72,8 +74,9 @@ pub fn receive() {
     {
         let mut received = RECEIVED.lock();
         while let Some(byte) = COM1.receive() {
-            if byte == CTRL_C {
+            if byte == CTRL_C && BUSY.load(Acquire) {
                 INTERRUPT.store(true, Release);
+                continue;
             }
             let capacity = received.bytes.len();
             // A full buffer drops what comes: whoever sends thousands of bytes ahead waits for echo.
@@ -116,12 +119,28 @@ pub fn read() -> u8 {
     }
 }
 
-/// Whether Ctrl-C was typed since [`clear_interrupt`].
+/// Whether Ctrl-C was typed since the command that is being carried out began.
 pub fn interrupted() -> bool {
     INTERRUPT.load(Acquire)
 }
 
-/// Forgets a Ctrl-C.
-pub fn clear_interrupt() {
-    INTERRUPT.store(false, Release);
+/// A command is being carried out until this is dropped: Ctrl-C is for it.
+#[derive(Debug)]
+#[must_use = "Ctrl-C goes to the next line once this is dropped"]
+pub struct Busy(());
+
+impl Busy {
+    /// Begins.
+    pub fn begin() -> Busy {
+        INTERRUPT.store(false, Release);
+        BUSY.store(true, Release);
+        Busy(())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.store(false, Release);
+        INTERRUPT.store(false, Release);
+    }
 }

@@ -101,7 +101,6 @@ fn exception(frame: &mut Frame) {
         return;
     }
     if frame.from_user() {
-        hw::interrupts::enable();
         syscall::fault(frame);
     }
     panic::exception(frame);

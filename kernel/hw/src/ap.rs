@@ -82,7 +82,6 @@ pub fn start(ids: &[u32], stack_pages: u64, main: fn(CpuId) -> !) -> CpuSet {
     for (cpu, &id) in called.into_iter().zip(ids) {
         let stack = KernelStack::new(stack_pages).expect("memory for the CPUs' stacks");
         STACKS[cpu.index()].store(stack.top(), Relaxed);
-        core::mem::forget(stack);
         APIC_IDS[cpu.index()].store(id, Relaxed);
         STATE[cpu.index()].store(CALLED, Release);
     }

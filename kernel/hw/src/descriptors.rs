@@ -90,7 +90,6 @@ pub fn set_interrupt_stacks(stacks: [KernelStack; 3]) {
     let tables = unsafe { &mut *TABLES[crate::percpu::cpu().index()].0.get() };
     for (ist, stack) in Ist::ALL.into_iter().zip(stacks) {
         tables.tss.interrupt_stack_table[ist as usize] = VirtAddr::new(stack.top());
-        core::mem::forget(stack);
     }
 }
 
@@ -99,4 +98,5 @@ pub(crate) fn set_kernel_stack(top: u64) {
     // SAFETY: this CPU's own tables, interrupts off.
     let tables = unsafe { &mut *TABLES[crate::percpu::cpu().index()].0.get() };
     tables.tss.privilege_stack_table[0] = VirtAddr::new(top);
+    crate::percpu::set_stack_top(top);
 }

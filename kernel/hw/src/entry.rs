@@ -123,9 +123,17 @@ extern "C" fn common() {
     naked_asm!(
         "cld",
         "test byte ptr [rsp + 24], 3", // the interrupted CS
-        "jz 1f",
+        "jz {save}",
         "swapgs",
-        "1:",
+        "jmp {save}",
+        save = sym save,
+    )
+}
+
+/// The rest of `common`, with GS the kernel's.
+#[unsafe(naked)]
+extern "C" fn save() {
+    naked_asm!(
         "push rax", "push rbx", "push rcx", "push rdx", "push rsi", "push rdi", "push rbp",
         "push r8", "push r9", "push r10", "push r11", "push r12", "push r13", "push r14", "push r15",
         // The CPU aligned the stack before it pushed 5 words, 17 more came: it is aligned again.
@@ -152,11 +160,25 @@ extern "C" fn resume() {
     )
 }
 
-/// As `common`, but asks GS itself whose it is: the kernel's base is in the upper half.
+/// As `common`, for vectors with a stack of their own. From ring 3 GS is ring 3's for sure, and the
+/// frame moves to the thread's stack: the thread may end or be preempted in the handler, when the
+/// next such exception on this CPU would overwrite it. From the kernel GS itself tells whose it
+/// is: the kernel's base is in the upper half.
 #[unsafe(naked)]
 extern "C" fn paranoid() {
     naked_asm!(
         "cld",
+        "test byte ptr [rsp + 24], 3", // the interrupted CS
+        "jz 3f",
+        "swapgs",
+        "mov gs:[{scratch}], rax",
+        "mov rax, rsp",
+        "mov rsp, gs:[{stack_top}]",
+        "push [rax + 48]", "push [rax + 40]", "push [rax + 32]", "push [rax + 24]", "push [rax + 16]",
+        "push [rax + 8]", "push [rax]",
+        "mov rax, gs:[{scratch}]",
+        "jmp {save}",
+        "3:",
         "push rax", "push rbx", "push rcx", "push rdx", "push rsi", "push rdi", "push rbp",
         "push r8", "push r9", "push r10", "push r11", "push r12", "push r13", "push r14", "push r15",
         "mov ecx, 0xc0000101", // IA32_GS_BASE
@@ -178,6 +200,9 @@ extern "C" fn paranoid() {
         "add rsp, 16",
         "iretq",
         dispatch = sym dispatch,
+        save = sym save,
+        scratch = const crate::percpu::SCRATCH,
+        stack_top = const crate::percpu::STACK_TOP,
     )
 }
 

@@ -21,6 +21,10 @@ pub struct Local {
     preemption: AtomicU32,
     thread: AtomicU64,
     space: AtomicU64,
+    /// Where the running thread's kernel stack begins, for entries from ring 3 on a stack of the IST.
+    stack_top: AtomicU64,
+    /// One register of theirs, for a moment.
+    scratch: AtomicU64,
     points: [AtomicU64; Point::COUNT],
     counters: [AtomicU64; Counter::COUNT],
 }
@@ -81,6 +85,8 @@ static LOCALS: [Local; MAX_CPUS] = [const {
         preemption: AtomicU32::new(NOT_OWED),
         thread: AtomicU64::new(0),
         space: AtomicU64::new(0),
+        stack_top: AtomicU64::new(0),
+        scratch: AtomicU64::new(0),
         points: [const { AtomicU64::new(0) }; Point::COUNT],
         counters: [const { AtomicU64::new(0) }; Counter::COUNT],
     }
@@ -161,6 +167,16 @@ pub fn space() -> u32 {
 pub fn set_space(space: u32) {
     write!(space, u64::from(space));
 }
+
+/// Notes where the running thread's kernel stack begins. With interrupts off.
+pub(crate) fn set_stack_top(top: u64) {
+    write!(stack_top, top);
+}
+
+/// Where `stack_top` lies behind GS, for the entry code.
+pub(crate) const STACK_TOP: usize = offset_of!(Local, stack_top);
+/// Where `scratch` lies behind GS, for the entry code.
+pub(crate) const SCRATCH: usize = offset_of!(Local, scratch);
 
 /// Enters a critical section on this CPU: the running thread is not preempted until it leaves.
 #[inline(always)]

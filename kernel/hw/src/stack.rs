@@ -19,7 +19,8 @@ static NEXT: AtomicU64 = AtomicU64::new(REGION);
 /// How many stacks were made.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// A stack that one CPU or thread owns, above a page that is never mapped.
+/// A stack that one CPU or thread owns, above a page that is never mapped. It stays mapped for
+/// good, also when the value is dropped.
 #[derive(Debug)]
 pub struct KernelStack {
     bottom: u64,

@@ -18,8 +18,11 @@ struct Benchmark {
 }
 
 /// Every benchmark, in the order in which `bench` runs them.
-const ALL: [Benchmark; 2] =
-    [Benchmark { name: "round-trip", run: round_trip }, Benchmark { name: "at-once", run: at_once }];
+const ALL: [Benchmark; 3] = [
+    Benchmark { name: "round-trip", run: round_trip },
+    Benchmark { name: "revoke", run: revoke },
+    Benchmark { name: "at-once", run: at_once },
+];
 
 /// The shootdowns that each initiator makes in `at-once`.
 const ROUNDS: u64 = 500;
@@ -96,5 +99,30 @@ fn at_once(output: &mut Output<'_>) -> Result<(), Failure> {
         ]);
     }
     output.table("at_once", table);
+    Ok(())
+}
+
+/// What `mprotect` does elsewhere: a ring-3 program takes a right away from a page that programs on
+/// every other CPU keep reading. By one program, then by two at once, each with its page.
+fn revoke(output: &mut Output<'_>) -> Result<(), Failure> {
+    let mut table = Table::new(["initiators", "readers", "revocations", "ticks_a_call", "us_a_call", "against_one"]);
+    let mut one = 0;
+    for count in [1, 2] {
+        let initiators: CpuSet = machine::online().into_iter().take(count).collect();
+        let readers = machine::online().minus(initiators);
+        let ticks = in_space(CpuSet::EMPTY, |space| bench::revoke(space, initiators, readers).map_err(Failure::new))?;
+        if count == 1 {
+            one = ticks;
+        }
+        table.row([
+            initiators.into(),
+            readers.into(),
+            (bench::REVOCATIONS * count as u64).into(),
+            ticks.into(),
+            Value::ratio(ticks * 1_000, hw::clock::tsc_hz() / 1_000),
+            Value::ratio(ticks, one),
+        ]);
+    }
+    output.table("revoke", table);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The scheduler's promises.
 
 use super::Unmet;
-use super::scene::{begin, doze_until, ensure, last_cpu, on, others_and_last, spin_until};
+use super::scene::{begin, compute, doze_until, ensure, last_cpu, on, others_and_last, spin_until};
 use crate::{job, thread};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -26,6 +26,7 @@ pub fn preempt() -> Result<(), Unmet> {
             let (mut seen, mut turns) = (0, 0);
             // Never yields: only the timer can let the other run.
             spin_until(|| {
+                compute();
                 counts[me].fetch_add(1, Relaxed);
                 let now = counts[1 - me].load(Relaxed);
                 if now != seen {
@@ -69,7 +70,10 @@ fn owe_and_pay(cpu: CpuId, turns: &AtomicU64) -> Result<(), Unmet> {
     for _ in 0..2 {
         let section = any.lock();
         let before = turns.load(Relaxed);
-        let owed = spin_until(|| percpu::of(cpu).preemption_owed());
+        let owed = spin_until(|| {
+            compute();
+            percpu::of(cpu).preemption_owed()
+        });
         let inside = turns.load(Relaxed) - before;
         drop(section);
         let after = turns.load(Relaxed) - before;
@@ -137,7 +141,7 @@ impl Wanderer {
                 pinned = false;
             }
             self.at.store(percpu::cpu().index(), Release);
-            spin_loop();
+            compute();
         }
         if pinned {
             thread::unpin();
@@ -149,6 +153,10 @@ impl Wanderer {
         self.at.load(Acquire) == cpu.index()
     }
 }
+
+/// How often other threads run while a pinned one could have moved: each time they do, it has been
+/// preempted at most four turns ago.
+const ITS_TURNS: u64 = 24;
 
 pub fn migrate() -> Result<(), Unmet> {
     let (others, home) = others_and_last(1)?;
@@ -174,7 +182,7 @@ fn stay_then_move(wanderer: &Wanderer, home: CpuId, away: CpuId, there: Load) ->
     // Now it is the other way round. It is preempted again and again, and stays.
     let here = Load::on(home, 4)?;
     let turns = here.turns.load(Relaxed);
-    ensure!(doze_until(|| here.turns.load(Relaxed) > turns + 100), "the other threads of CPU {home} do not run");
+    ensure!(doze_until(|| here.turns.load(Relaxed) > turns + ITS_TURNS), "the other threads of CPU {home} do not run");
     ensure!(wanderer.is_on(home), "a pinned thread moved to CPU {away}");
     wanderer.unpin.store(true, Release);
     ensure!(doze_until(|| wanderer.is_on(away)), "an unpinned thread stayed on busy CPU {home}, while CPU {away} had less to do");
