@@ -96,7 +96,7 @@ fn start_machine(boot: BootInfo, options: Options) -> Facts {
         "boot: {} of {} CPUs, {apic}, {} MiB free",
         machine::online().len(),
         others.len() + 1,
-        frames::usage().free * phys::PAGE_SIZE >> 20
+        (frames::usage().free * phys::PAGE_SIZE) >> 20
     );
     Facts { boot, options, platform, apic, missing, calibration, script }
 }

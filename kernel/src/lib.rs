@@ -9,6 +9,8 @@
 #![no_std]
 #![cfg(target_os = "none")]
 #![deny(unsafe_code)]
+// These pages are read with the source: links may lead to what is private.
+#![allow(rustdoc::private_intra_doc_links)]
 
 extern crate alloc;
 

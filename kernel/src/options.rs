@@ -37,7 +37,7 @@ impl Options {
             colour: false,
             columns: 80,
             script: false,
-            patience_ms: 5_000,
+            patience_ms: 20_000,
             unknown: None,
         };
         for word in line.split_ascii_whitespace() {

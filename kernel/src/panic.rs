@@ -205,12 +205,12 @@ pub fn answer_nmi(frame: &Frame) {
 /// What `cpu` was doing when an NMI reached it, whatever it was, interrupts off included.
 ///
 /// # Errors
-/// A description, if it did not answer within 100 ms.
+/// A description, if it did not answer within a second.
 pub fn snapshot(cpu: CpuId) -> Result<Snapshot, &'static str> {
     ANSWERED[cpu.index()].store(false, Relaxed);
     WANTED.fetch_or(CpuSet::only(cpu).bits(), AcqRel);
     apic::send_nmi(hw::ap::apic_id(cpu)).map_err(|_| "the NMI was not accepted")?;
-    let deadline = clock::Deadline::after_us(100_000);
+    let deadline = clock::Deadline::after_us(1_000_000);
     while !ANSWERED[cpu.index()].load(Acquire) {
         if deadline.expired() {
             return Err("it does not answer an NMI");

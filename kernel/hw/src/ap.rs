@@ -12,7 +12,7 @@ use x86_64::PhysAddr;
 const TRAMPOLINE: u64 = 0x8000;
 
 /// How long a processor may take to come up, in microseconds.
-const PATIENCE_US: u64 = 1_000_000;
+const PATIENCE_US: u64 = 5_000_000;
 /// Between INIT and the first startup IPI. The manual's 10 ms are for processors older than the
 /// integrated APIC; Linux waits not at all on later ones.
 const INIT_US: u64 = 100;
@@ -72,7 +72,7 @@ pub fn set_boot_id(id: u32) {
 /// stack of `stack_pages` pages, with interrupts off and its descriptor tables, per-CPU area and
 /// page tables in place, its APIC not yet on. Returns the CPUs that arrived. Once.
 ///
-/// A CPU that does not arrive within a second is left out for good.
+/// A CPU that does not arrive within five seconds is left out for good.
 ///
 /// # Panics
 /// If memory for the stacks runs out.

@@ -13,6 +13,7 @@ use crate::frames::Frame;
 use crate::phys::{self, PAGE_SIZE};
 use crate::sync::IrqLock;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release}};
 use shootdown::{Flush, Request, SpaceId};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
@@ -202,15 +203,16 @@ pub(crate) fn image_range() -> (u64, u64) {
     (0, 0)
 }
 
-/// The physical memory of the kernel's text and constants: never writable, by any name.
-pub fn constant_range() -> core::ops::Range<u64> {
+/// The physical memory of the kernel's text, then of its constants, which follow it. Neither is
+/// ever writable, by any name.
+pub fn fixed_ranges() -> [Range<u64>; 2] {
     #[cfg(target_os = "none")]
     {
-        let [start, _, constants_end, _] = image::bounds();
-        start..constants_end
+        let [start, text_end, constants_end, _] = image::bounds();
+        [start..text_end, text_end..constants_end]
     }
     #[cfg(not(target_os = "none"))]
-    (0..0)
+    [0..0, 0..0]
 }
 
 /// Builds the kernel's tables and loads them. Once, on the first CPU, before the heap is touched.

@@ -18,7 +18,7 @@ pub fn ipi(args: &args::Ipi, output: &mut Output<'_>) -> Result<(), Failure> {
     }
     let count = args.count;
     let ticks = on(from, None, move || round_trips(targets, count))?.map_err(|silent| {
-        Failure::new(format_args!("CPUs {silent} did not answer within a second")).hint("lapic CPU")
+        Failure::new(format_args!("CPUs {silent} did not answer within five seconds")).hint("lapic CPU")
     })?;
     output.field("from", from);
     output.field("to", targets);

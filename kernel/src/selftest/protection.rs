@@ -3,6 +3,7 @@
 use super::Unmet;
 use super::scene::{ensure, on};
 use crate::machine;
+use core::ops::Range;
 use core::sync::atomic::AtomicU64;
 use hw::paging::{self, KERNEL_BASE, Mapping};
 use hw::phys::DIRECT_MAP;
@@ -17,18 +18,20 @@ static CONSTANT: [u64; 2] = [0x5, 0x7];
 static DATUM: AtomicU64 = AtomicU64::new(0x11);
 
 pub fn w_xor_x() -> Result<(), Unmet> {
-    let constants = paging::constant_range();
-    let overlaps = |mapping: &Mapping| {
-        mapping.physical < constants.end && constants.start < mapping.physical + mapping.bytes
+    let [text, constants] = paging::fixed_ranges();
+    let meets = |mapping: &Mapping, range: &Range<u64>| {
+        mapping.physical < range.end && range.start < mapping.physical + mapping.bytes
     };
+    let fixed = |mapping: &Mapping| meets(mapping, &text) || meets(mapping, &constants);
+    let is_text = |mapping: &Mapping| text.contains(&mapping.physical) && mapping.physical + mapping.bytes <= text.end;
     let (mut wrong, mut executable) = (None, 0_u64);
     paging::kernel_mappings(UPPER_HALF..=u64::MAX, |mapping| {
         executable += u64::from(mapping.allows.execute);
         let fault = match mapping.allows {
             allows if allows.user => "is ring 3's too",
             allows if allows.write && allows.execute => "is both writable and executable",
-            allows if allows.write && overlaps(&mapping) => "is a writable name for text or constants",
-            allows if allows.execute && !overlaps(&mapping) => "is executable and not text",
+            allows if allows.write && fixed(&mapping) => "is a writable name for text or constants",
+            allows if allows.execute && !is_text(&mapping) => "is executable and not text",
             _ => return,
         };
         wrong.get_or_insert((mapping.address, fault));
