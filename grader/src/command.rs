@@ -158,6 +158,7 @@ fn kernel_words(options: &MachineOptions, session: Session) -> String {
             .generation
             .map(|first| format!("generation={first}")),
     );
+    words.extend(options.words.iter().cloned());
     words.push(format!(
         "colour={}",
         if session.colour { "on" } else { "off" }

@@ -125,6 +125,13 @@ impl Machine {
         self
     }
 
+    /// A further word of the kernel's command line.
+    #[must_use]
+    pub fn word(mut self, word: &str) -> Self {
+        self.options.words.push(word.to_owned());
+        self
+    }
+
     /// Seed.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {

@@ -36,6 +36,10 @@ pub struct MachineOptions {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
+    /// A further word for the kernel's command line, such as `patience=1000`; may be repeated
+    #[arg(long = "append", value_name = "WORD", value_parser = kernel_word)]
+    pub words: Vec<String>,
+
     /// Count instructions instead of time: the same input gives the same transcript, byte for byte
     #[arg(long)]
     pub deterministic: bool,
@@ -71,6 +75,7 @@ impl Default for MachineOptions {
             proto: None,
             generation: None,
             seed: None,
+            words: Vec::new(),
             deterministic: false,
             accel: Accel::default(),
             threads: Threads::default(),
@@ -156,6 +161,15 @@ fn word(text: &str) -> Result<String, String> {
     match text.chars().all(plain) && !text.is_empty() {
         true => Ok(text.to_owned()),
         false => Err("a name of letters, digits, '-', '_' and '.' was expected".to_owned()),
+    }
+}
+
+/// One word of the kernel's command line.
+fn kernel_word(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_graphic() && !"\"',".contains(c);
+    match text.chars().all(plain) && !text.is_empty() {
+        true => Ok(text.to_owned()),
+        false => Err("one word was expected, without quotes and commas".to_owned()),
     }
 }
 

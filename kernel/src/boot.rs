@@ -10,7 +10,7 @@ use hw::boot::BootInfo;
 use hw::exit::{Status, exit};
 use hw::stack::KernelStack;
 use hw::{acpi, ap, descriptors, frames, heap, interrupts, paging, phys, pic, sync, uart};
-use shootdown::{CpuId, CpuSet, MAX_CPUS};
+use shootdown::{CpuId, CpuSet, Features, MAX_CPUS};
 use spin::Once;
 
 /// The pages of an idle thread's stack, and of each interrupt stack.
@@ -86,7 +86,9 @@ fn start_machine(boot: BootInfo, options: Options) -> Facts {
     machine::set_patience_ms(options.patience_ms);
     sync::on_owed_preemption(thread::pay_owed);
 
-    let others = other_processors(&platform);
+    say_mode(options.mode);
+    let mut others = other_processors(&platform);
+    others.extend(options.phantom);
     // Ready, with no request pending, before a second CPU runs (I13).
     protocols::init(others.len() + 1, options.generation);
     space::init();
@@ -107,6 +109,17 @@ fn choose_mode(wanted: Option<Mode>) -> Mode {
         println!("boot: this CPU has no x2APIC: the local APICs run in xAPIC mode (QEMU's TCG has x2APIC from 9.0 on)");
     }
     wanted.filter(|_| best == Mode::X2Apic).unwrap_or(best)
+}
+
+/// Says why the mode of address translation that was asked for is not the one in use.
+fn say_mode(wanted: Option<shootdown::Mode>) {
+    let Some(wanted) = wanted.filter(|&wanted| wanted != shootdown::Mode::Plain) else { return };
+    let cpu = hw::cpuid::features();
+    let cpu = Features { pcid: cpu.pcid, invpcid: cpu.invpcid, pti: false };
+    match wanted.features().on(cpu) {
+        Err(missing) => println!("boot: mode {wanted} is refused: {missing}; the plain operations are in use"),
+        Ok(_) => println!("boot: mode {wanted} is refused: this kernel has page tables for the plain operations only"),
+    }
 }
 
 /// Whether the direct map shows these physical bytes.

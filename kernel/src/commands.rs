@@ -37,6 +37,7 @@ impl System for Kernel {
             Request::Seed(args) => system::seed(args, output),
             Request::Reboot(_) => system::reboot(),
             Request::Quit(args) => system::quit(args),
+            Request::Crash(args) => system::crash(args),
             Request::Cpus(_) => inspect::cpus(output),
             Request::Lapic(args) => inspect::lapic(args, output),
             Request::Ipi(args) => shoot::ipi(args, output),

@@ -1,6 +1,7 @@
 //! The kernel's command line.
 
 use shell::parse::number;
+use shootdown::Mode;
 
 /// What the command line asked for; see `cargo kit run --help` for what sets each.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,11 @@ pub struct Options {
     pub script: bool,
     /// How long a wait for other CPUs may last before it is given up, in milliseconds.
     pub patience_ms: u64,
+    /// The APIC id of a processor that is not there, to see how one that does not come up is left
+    /// out.
+    pub phantom: Option<u32>,
+    /// The mode of address translation that was asked for, if one was.
+    pub mode: Option<Mode>,
     /// Words that nobody understood, the first of them.
     pub unknown: Option<&'static str>,
 }
@@ -38,6 +44,8 @@ impl Options {
             columns: 80,
             script: false,
             patience_ms: 20_000,
+            phantom: None,
+            mode: None,
             unknown: None,
         };
         for word in line.split_ascii_whitespace() {
@@ -65,6 +73,8 @@ impl Options {
             "colour" => self.colour = value == "on",
             "columns" => self.columns = number(value).ok()?.clamp(20, 500) as usize,
             "patience" => self.patience_ms = number(value).ok()?,
+            "phantom" => self.phantom = Some(number(value).ok()?.try_into().ok()?),
+            "mode" => self.mode = Some(Mode::ALL.into_iter().find(|mode| mode.name() == value)?),
             "script" => self.script = true,
             _ => return None,
         }

@@ -301,13 +301,40 @@ pub(crate) fn install() {
     IDT.call_once(build).load();
 }
 
-/// Causes the debug trap, for a test of the exception path.
-pub fn breakpoint() {
-    x86_64::instructions::interrupts::int3();
-}
+/// The ways in which a kernel crashes, for seeing how that is reported.
+pub mod crash {
+    use core::arch::asm;
+    use x86_64::structures::DescriptorTablePointer;
+    use x86_64::VirtAddr;
 
-/// Executes an instruction that is undefined, for a test of the exception path.
-pub fn undefined_instruction() {
-    // SAFETY: raises #UD, which the handler ends the machine with.
-    unsafe { core::arch::asm!("ud2", options(noreturn)) }
+    /// Executes an undefined instruction.
+    #[inline(never)]
+    pub fn undefined_instruction() -> ! {
+        // SAFETY: raises #UD, whose handler ends the machine.
+        unsafe { asm!("ud2", options(noreturn)) }
+    }
+
+    /// Reads the word at address 0, which is never mapped.
+    #[inline(never)]
+    pub fn read_null() -> ! {
+        // SAFETY: raises #PF, whose handler ends the machine.
+        unsafe { asm!("mov rax, [0]", "ud2", options(noreturn)) }
+    }
+
+    /// Calls itself until the stack runs into its guard page.
+    #[inline(never)]
+    pub fn overflow_stack(depth: u64) -> u64 {
+        let frame = core::hint::black_box([depth; 64]);
+        if depth == u64::MAX { 0 } else { overflow_stack(depth + 1) + frame[(depth % 64) as usize] }
+    }
+
+    /// Has the next exception find no handler, which resets the machine.
+    pub fn triple_fault() -> ! {
+        let nothing = DescriptorTablePointer { limit: 0, base: VirtAddr::zero() };
+        // SAFETY: nothing runs on this CPU after it.
+        unsafe {
+            x86_64::instructions::tables::lidt(&nothing);
+            asm!("ud2", options(noreturn))
+        }
+    }
 }

@@ -118,6 +118,15 @@ impl Mode {
         }
     }
 
+    /// What it uses: the inverse of [`choose`](Mode::choose).
+    pub const fn features(self) -> Features {
+        Features {
+            pcid: self.has_pcid(),
+            invpcid: matches!(self, Mode::Invpcid | Mode::InvpcidPti),
+            pti: matches!(self, Mode::PcidPti | Mode::InvpcidPti),
+        }
+    }
+
     /// The name by which people and files call it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -189,6 +198,7 @@ mod tests {
             };
             match Mode::choose(features) {
                 Ok(mode) => {
+                    assert_eq!(mode.features(), features);
                     assert_eq!(mode.has_pcid(), features.pcid);
                     assert_eq!(mode.has_user_pcid(), features.pcid && features.pti);
                     chosen.push(mode);

@@ -1,10 +1,12 @@
 //! Commands about the machine as a whole.
 
+use super::{HERE, on};
 use crate::{boot, console, machine, protocols, random, thread, violations};
+use hw::entry::crash as crashes;
 use hw::exit::{Status, exit};
 use hw::{apic, clock};
 use shell::Failure;
-use shell::commands::args;
+use shell::commands::{CrashKind, args};
 use shell::report::Output;
 
 /// `version`
@@ -53,4 +55,18 @@ pub fn reboot() -> ! {
 /// `quit`
 pub fn quit(args: &args::Quit) -> ! {
     boot::end(args.status == 0, violations::count() > 0)
+}
+
+/// `crash`
+pub fn crash(args: &args::Crash) -> Result<(), Failure> {
+    let kind = args.kind;
+    on(args.on.unwrap_or(HERE), None, move || match kind {
+        CrashKind::Panic => panic!("asked for by the shell"),
+        CrashKind::Null => crashes::read_null(),
+        CrashKind::Undefined => crashes::undefined_instruction(),
+        CrashKind::Stack => {
+            crashes::overflow_stack(0);
+        }
+        CrashKind::Reset => crashes::triple_fault(),
+    })
 }

@@ -1,14 +1,17 @@
 //! Frames, and what must not be mapped.
 
 use super::Unmet;
-use super::scene::{Scratch, begin, ensure, failed};
+use super::scene::{Scratch, begin, ensure, failed, spin_until};
 use crate::machine;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering::{AcqRel, Acquire, Relaxed}};
 use hw::frames::{Frame, POISON};
 use hw::interrupts::Off;
 use hw::paging::Rights;
 use hw::phys::{DIRECT_MAP, PAGE_SIZE};
 use hw::{probe, stack};
+use shootdown::CpuId;
 
 /// How many frames each CPU takes.
 const FRAMES: u64 = 48;
@@ -35,25 +38,40 @@ pub fn poison() -> Result<(), Unmet> {
     ensure!(seen == POISON, "a freed frame holds {seen:#x}, not the poison");
     let again = again.ok_or("no frame is free")?;
     ensure!(again.address() == address, "the frame freed last was not the first to be given out");
-    let dirty = again.words().iter().position(|word| word.load(core::sync::atomic::Ordering::Relaxed) != 0);
+    let dirty = again.words().iter().position(|word| word.load(Relaxed) != 0);
     ensure!(dirty.is_none(), "a zeroed frame's word {dirty:?} is not 0");
     Ok(())
 }
 
+/// The tag of a CPU's frame `number`.
+fn tag(cpu: CpuId, number: u64) -> u64 {
+    (cpu.index() as u64) << 32 | number
+}
+
 pub fn frames() -> Result<(), Unmet> {
+    let online = machine::online();
+    // So that freed frames are given out again, as well as those that never were.
+    let used: Vec<Frame> = (0..FRAMES * online.len() as u64 / 2).filter_map(Frame::filled).collect();
+    drop(used);
+    let arrived = Arc::new(AtomicU64::new(0));
     let mut jobs = Vec::new();
-    for cpu in machine::online() {
-        let take = move || (0..FRAMES).filter_map(|number| Frame::filled((cpu.index() as u64) << 32 | number)).collect();
+    for cpu in online {
+        let arrived = arrived.clone();
+        let take = move || {
+            arrived.fetch_add(1, AcqRel);
+            spin_until(|| arrived.load(Acquire) == online.len() as u64);
+            (0..FRAMES).filter_map(|number| Frame::filled(tag(cpu, number))).collect()
+        };
         jobs.push((cpu, begin::<Vec<Frame>>(cpu, None, take)?));
     }
     let mut all = Vec::new();
     for (cpu, job) in jobs {
         let frames = job.wait()?;
         ensure!(frames.len() as u64 == FRAMES, "CPU {cpu} was given {} frames of {FRAMES}", frames.len());
-        all.extend(frames.into_iter().enumerate().map(|(number, frame)| ((cpu.index() as u64) << 32 | number as u64, frame)));
+        all.extend(frames.into_iter().enumerate().map(|(number, frame)| (tag(cpu, number as u64), frame)));
     }
     for (tag, frame) in &all {
-        let other = frame.words().iter().map(|word| word.load(core::sync::atomic::Ordering::Relaxed)).find(|word| word != tag);
+        let other = frame.words().iter().map(|word| word.load(Relaxed)).find(|word| word != tag);
         ensure!(other.is_none(), "frame {:?} was given out twice: it holds {tag:#x} and {other:x?}", frame.address());
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::define::commands;
 use super::spec::{Arg, Command, Group, Kind, Need};
 use super::values::{
-    Access, Choice, CpuSelection, Extent, Layout, PageAddress, Sending, SpaceAction, Values,
+    Access, Choice, CpuSelection, CrashKind, Extent, Layout, PageAddress, Sending, SpaceAction, Values,
     WordAddress,
 };
 use crate::system::{Failure, NameKind};
@@ -90,6 +90,15 @@ system {
         .default("0"); }
     details "A violation seen since boot is reported whatever the status."
     examples ["quit", "quit 1"]
+
+    Crash "crash" in Shell, "Crash the kernel on purpose"
+    {
+        kind: CrashKind = Arg::word("KIND", CrashKind::WORDS, "how").required();
+        on: Option<CpuId> = Arg::keyword("on", "CPU", Kind::Cpu, "where; else on the shell's own CPU");
+    }
+    details "To see how a crash is reported: CPU, cause, registers, backtrace. The machine ends with a \
+        status that its host does not take for success."
+    examples ["crash null", "crash stack on 2"]
 
     Cpus "cpus" in Machine, "List the CPUs"
     {}

@@ -140,6 +140,19 @@ choices! {
         /// one ICR write for each target, always
         Selected "selected"
     }
+    /// How `crash` ends the kernel.
+    CrashKind {
+        /// a panic, as a broken rule of the kernel's causes
+        Panic "panic"
+        /// a page fault: NULL is read
+        Null "null"
+        /// an undefined instruction
+        Undefined "undefined"
+        /// a stack that runs into its guard page: a double fault
+        Stack "stack"
+        /// a triple fault, which resets the machine without a word
+        Reset "reset"
+    }
     /// What `space` does.
     SpaceAction {
         /// lists the spaces
@@ -250,7 +263,7 @@ macro_rules! choice_fields {
     )*};
 }
 
-choice_fields!(Access, Extent, Layout, Sending, SpaceAction);
+choice_fields!(Access, CrashKind, Extent, Layout, Sending, SpaceAction);
 
 /// The values of a line, one for each argument of its command, in the table's order.
 pub struct Values(IntoIter<Option<Bound>>);
