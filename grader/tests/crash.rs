@@ -32,7 +32,7 @@ fn tells(outcome: &Outcome, parts: &[&str]) {
 #[test]
 fn a_page_fault_without_cpu_cause_registers_or_callers() {
     let outcome = crash("null on 2", Status::Panicked);
-    tells(&outcome, &["panic: CPU 2: page fault reading 0x0: NULL is never mapped", "rax", "backtrace", "read_null"]);
+    tells(&outcome, &["panic: CPU 2: page fault reading 0x0: NULL is never mapped", "rax", "read_null", "backtrace", "begin"]);
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Mode {
         }
     }
 
-    /// What it uses: the inverse of [`choose`](Mode::choose).
+    /// The least that it uses: [`choose`](Mode::choose) gives the mode back for it.
     pub const fn features(self) -> Features {
         Features {
             pcid: self.has_pcid(),
@@ -198,7 +198,7 @@ mod tests {
             };
             match Mode::choose(features) {
                 Ok(mode) => {
-                    assert_eq!(mode.features(), features);
+                    assert_eq!(Mode::choose(mode.features()), Ok(mode));
                     assert_eq!(mode.has_pcid(), features.pcid);
                     assert_eq!(mode.has_user_pcid(), features.pcid && features.pti);
                     chosen.push(mode);
