@@ -3,7 +3,8 @@
 fn main() {
     println!("cargo::rerun-if-changed=link.ld");
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("none") {
-        let directory = std::env::var("CARGO_MANIFEST_DIR").expect("cargo names the crate's folder");
+        let directory =
+            std::env::var("CARGO_MANIFEST_DIR").expect("cargo names the crate's folder");
         println!("cargo::rustc-link-arg-bins=-T{directory}/link.ld");
         println!("cargo::rustc-link-arg-bins=-n");
     }

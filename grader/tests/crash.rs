@@ -15,7 +15,11 @@ fn machine() -> Machine {
 #[track_caller]
 fn crash(how: &str, status: Status) -> Outcome {
     let outcome = machine().script(&format!("crash {how}\n")).unwrap();
-    assert_eq!(outcome.status, status, "{how}: {}\n{}", outcome.complaint, outcome.transcript);
+    assert_eq!(
+        outcome.status, status,
+        "{how}: {}\n{}",
+        outcome.complaint, outcome.transcript
+    );
     outcome
 }
 
@@ -24,7 +28,9 @@ fn crash(how: &str, status: Status) -> Outcome {
 fn tells(outcome: &Outcome, parts: &[&str]) {
     let mut rest = &outcome.transcript[..];
     for part in parts {
-        let at = rest.find(part).unwrap_or_else(|| panic!("no `{part}` in\n{}", outcome.transcript));
+        let at = rest
+            .find(part)
+            .unwrap_or_else(|| panic!("no `{part}` in\n{}", outcome.transcript));
         rest = &rest[at + part.len()..];
     }
 }
@@ -32,23 +38,49 @@ fn tells(outcome: &Outcome, parts: &[&str]) {
 #[test]
 fn a_page_fault_without_cpu_cause_registers_or_callers() {
     let outcome = crash("null on 2", Status::Panicked);
-    tells(&outcome, &["panic: CPU 2: page fault reading 0x0: NULL is never mapped", "rax", "read_null", "backtrace", "begin"]);
+    tells(
+        &outcome,
+        &[
+            "panic: CPU 2: page fault reading 0x0: NULL is never mapped",
+            "rax",
+            "read_null",
+            "backtrace",
+            "begin",
+        ],
+    );
 }
 
 #[test]
 fn an_undefined_instruction_without_a_report() {
-    tells(&crash("undefined", Status::Panicked), &["panic: CPU 0: invalid opcode", "rip", "undefined_instruction"]);
+    tells(
+        &crash("undefined", Status::Panicked),
+        &[
+            "panic: CPU 0: invalid opcode",
+            "rip",
+            "undefined_instruction",
+        ],
+    );
 }
 
 #[test]
 fn a_stack_that_overruns_in_silence() {
     let outcome = crash("stack on 1", Status::Panicked);
-    tells(&outcome, &["panic: CPU 1: ", "a stack ran into its guard page", "overflow_stack"]);
+    tells(
+        &outcome,
+        &[
+            "panic: CPU 1: ",
+            "a stack ran into its guard page",
+            "overflow_stack",
+        ],
+    );
 }
 
 #[test]
 fn a_broken_rule_that_does_not_stop_the_machine() {
-    tells(&crash("panic", Status::Panicked), &["panic: CPU 0: asked for by the shell", "backtrace"]);
+    tells(
+        &crash("panic", Status::Panicked),
+        &["panic: CPU 0: asked for by the shell", "backtrace"],
+    );
 }
 
 #[test]
@@ -60,21 +92,51 @@ fn a_triple_fault_taken_for_success() {
 fn a_processor_that_does_not_come_up_stopping_the_others() {
     let script = "cpus\nshoot global\nstorm rounds=5\n";
     let outcome = machine().word("phantom=77").script(script).unwrap();
-    assert_eq!(outcome.status, Status::Success, "{}\n{}", outcome.complaint, outcome.transcript);
-    tells(&outcome, &["the CPU with APIC id 77 did not come up and is left out", "4 of 5 CPUs", "did not come up", "1-3"]);
+    assert_eq!(
+        outcome.status,
+        Status::Success,
+        "{}\n{}",
+        outcome.complaint,
+        outcome.transcript
+    );
+    tells(
+        &outcome,
+        &[
+            "the CPU with APIC id 77 did not come up and is left out",
+            "4 of 5 CPUs",
+            "did not come up",
+            "1-3",
+        ],
+    );
 }
 
 #[test]
 fn a_mode_that_the_cpu_lacks_taken_for_granted() {
-    let outcome = machine().word("mode=invpcid+pti").script("version\n").unwrap();
+    let outcome = machine()
+        .word("mode=invpcid+pti")
+        .script("version\n")
+        .unwrap();
     assert_eq!(outcome.status, Status::Success, "{}", outcome.complaint);
-    tells(&outcome, &["mode invpcid+pti is refused: this CPU has no PCIDs"]);
+    tells(
+        &outcome,
+        &["mode invpcid+pti is refused: this CPU has no PCIDs"],
+    );
 }
 
 #[test]
 fn a_generation_that_wraps_to_pending() {
     let near = machine().cpus(2).generation(u32::MAX - 5).deterministic();
     let outcome = near.script("storm rounds=20\nscoreboard\n").unwrap();
-    assert_eq!(outcome.status, Status::Success, "{}\n{}", outcome.complaint, outcome.transcript);
-    assert!(!outcome.transcript.contains("42949672"), "no generation went past the wrap:\n{}", outcome.transcript);
+    assert_eq!(
+        outcome.status,
+        Status::Success,
+        "{}\n{}",
+        outcome.complaint,
+        outcome.transcript
+    );
+    assert!(
+        !outcome.transcript.contains("42949672"),
+        "no generation went past the wrap:\n{}",
+        outcome.transcript
+    );
 }

@@ -21,7 +21,10 @@ fn frames_accounted_for() -> u64 {
 impl Audit {
     /// Takes stock.
     pub fn begin() -> Audit {
-        Audit { frames: frames_accounted_for(), leaked: flush::leaked() }
+        Audit {
+            frames: frames_accounted_for(),
+            leaked: flush::leaked(),
+        }
     }
 
     /// Takes stock again.
@@ -31,13 +34,21 @@ impl Audit {
     pub fn end(self) -> Result<(), String> {
         let now = Audit::begin();
         if now.leaked != self.leaked {
-            return Err(format!("{} flushes ended without a shootdown", now.leaked - self.leaked));
+            return Err(format!(
+                "{} flushes ended without a shootdown",
+                now.leaked - self.leaked
+            ));
         }
         if now.frames != self.frames {
-            return Err(format!("{} frames were free before, {} are now", self.frames, now.frames));
+            return Err(format!(
+                "{} frames were free before, {} are now",
+                self.frames, now.frames
+            ));
         }
         match pending() {
-            Some((target, initiator)) => Err(format!("CPU {initiator}'s request is still pending for CPU {target}")),
+            Some((target, initiator)) => Err(format!(
+                "CPU {initiator}'s request is still pending for CPU {target}"
+            )),
             None => Ok(()),
         }
     }

@@ -12,10 +12,13 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicU64, Ordering::{AcqRel, Acquire, Relaxed}};
-use hw::{clock, percpu};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
 use hw::paging::Rights;
 use hw::phys::PAGE_SIZE;
+use hw::{clock, percpu};
 use shootdown::{CpuSet, Request, SpaceId, Targets};
 
 /// How often each thing is done; the median counts.
@@ -66,7 +69,11 @@ pub fn round_trip(targets: CpuSet) -> Result<RoundTrip, CpuSet> {
     let shootdown = timed(|| {
         let _ = protocols::shoot(request, Targets::Active);
     });
-    Ok(RoundTrip { targets, floor, shootdown })
+    Ok(RoundTrip {
+        targets,
+        floor,
+        shootdown,
+    })
 }
 
 /// Initiators that all begin when the last of them has arrived.
@@ -115,7 +122,10 @@ pub fn at_once(space: &Arc<Space>, initiators: CpuSet, rounds: u64) -> Result<u6
             race.finish(runners);
         })
     };
-    let jobs: Vec<Job<()>> = initiators.into_iter().map(start).collect::<Result<_, _>>()?;
+    let jobs: Vec<Job<()>> = initiators
+        .into_iter()
+        .map(start)
+        .collect::<Result<_, _>>()?;
     for job in jobs {
         job.wait()?;
     }
@@ -136,19 +146,32 @@ const PAUSE: u64 = 1;
 /// # Errors
 /// A description of what did not start or did not end.
 pub fn revoke(space: &Arc<Space>, initiators: CpuSet, readers: CpuSet) -> Result<u64, String> {
-    space.map(REVOKED, initiators.len() as u64, Rights::USER_WRITE).map_err(|_| "its pages cannot be mapped")?;
+    space
+        .map(REVOKED, initiators.len() as u64, Rights::USER_WRITE)
+        .map_err(|_| "its pages cannot be mapped")?;
     let reader = Program::find("reader").ok_or("there is no program `reader`")?;
-    let readers = Group::launch(space, reader, &[REVOKED, 0, PAUSE], readers).map_err(|error| error.to_string())?;
+    let readers = Group::launch(space, reader, &[REVOKED, 0, PAUSE], readers)
+        .map_err(|error| error.to_string())?;
     let start = |(number, cpu)| {
         let page = REVOKED + number as u64 * PAGE_SIZE;
-        programs::launch_named(space, "revoke", &[page, REVOCATIONS], cpu).map_err(|error| error.to_string())
+        programs::launch_named(space, "revoke", &[page, REVOCATIONS], cpu)
+            .map_err(|error| error.to_string())
     };
-    let revokers: Vec<_> = initiators.into_iter().enumerate().map(start).collect::<Result<_, String>>()?;
+    let revokers: Vec<_> = initiators
+        .into_iter()
+        .enumerate()
+        .map(start)
+        .collect::<Result<_, String>>()?;
     let mut slowest = 0;
     for revoker in &revokers {
-        let ending = revoker.wait_unless(console::interrupted).ok_or("interrupted")?;
+        let ending = revoker
+            .wait_unless(console::interrupted)
+            .ok_or("interrupted")?;
         if ending.rounds != REVOCATIONS {
-            return Err(format!("a program ended after {} revocations: {:?}", ending.rounds, ending.outcome));
+            return Err(format!(
+                "a program ended after {} revocations: {:?}",
+                ending.rounds, ending.outcome
+            ));
         }
         slowest = slowest.max(ending.ticks / ending.rounds);
     }

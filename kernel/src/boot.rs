@@ -39,11 +39,16 @@ static FACTS: Once<Facts> = Once::new();
 
 /// What the machine turned out to be.
 pub fn facts() -> &'static Facts {
-    FACTS.get().expect("asked for before the machine was started")
+    FACTS
+        .get()
+        .expect("asked for before the machine was started")
 }
 
 /// Where `hw` hands over: on the boot stack of the first CPU, with interrupts off.
-#[expect(unsafe_code, reason = "the symbol that the entry code calls; its type is fixed there")]
+#[expect(
+    unsafe_code,
+    reason = "the symbol that the entry code calls; its type is fixed there"
+)]
 #[unsafe(no_mangle)]
 fn kernel_main(boot: BootInfo) -> ! {
     ap::init_boot();
@@ -62,13 +67,15 @@ fn kernel_main(boot: BootInfo) -> ! {
     thread::adopt_idle("idle 0".into());
     let facts = start_machine(boot, options);
     FACTS.call_once(|| facts);
-    thread::spawn("shell", CpuSet::only(CpuId::BOOT), None, commands::shell).expect("a thread for the shell");
+    thread::spawn("shell", CpuSet::only(CpuId::BOOT), None, commands::shell)
+        .expect("a thread for the shell");
     interrupts::enable();
     thread::idle()
 }
 
 fn give_interrupt_stacks() {
-    let stacks = [(); 3].map(|()| KernelStack::new(STACK_PAGES).expect("memory for the interrupt stacks"));
+    let stacks =
+        [(); 3].map(|()| KernelStack::new(STACK_PAGES).expect("memory for the interrupt stacks"));
     descriptors::set_interrupt_stacks(stacks);
 }
 
@@ -77,7 +84,9 @@ fn give_interrupt_stacks() {
 fn start_machine(boot: BootInfo, options: Options) -> Facts {
     let (names, script) = open_initrd(boot.initrd);
     symbols::init(names);
-    let platform = acpi::discover(boot.rsdp, &|start, length| in_direct_map(&boot, start, length));
+    let platform = acpi::discover(boot.rsdp, &|start, length| {
+        in_direct_map(&boot, start, length)
+    });
     let apic = choose_mode(options.apic);
     apic::enable(apic);
     ap::set_boot_id(apic::id());
@@ -100,40 +109,73 @@ fn start_machine(boot: BootInfo, options: Options) -> Facts {
         others.len() + 1,
         (frames::usage().free * phys::PAGE_SIZE) >> 20
     );
-    Facts { boot, options, platform, apic, missing, calibration, script }
+    Facts {
+        boot,
+        options,
+        platform,
+        apic,
+        missing,
+        calibration,
+        script,
+    }
 }
 
 fn choose_mode(wanted: Option<Mode>) -> Mode {
-    let best = if apic::x2apic_supported() { Mode::X2Apic } else { Mode::XApic };
+    let best = if apic::x2apic_supported() {
+        Mode::X2Apic
+    } else {
+        Mode::XApic
+    };
     if wanted == Some(Mode::X2Apic) && best == Mode::XApic {
-        println!("boot: this CPU has no x2APIC: the local APICs run in xAPIC mode (QEMU's TCG has x2APIC from 9.0 on)");
+        println!(
+            "boot: this CPU has no x2APIC: the local APICs run in xAPIC mode (QEMU's TCG has x2APIC from 9.0 on)"
+        );
     }
     wanted.filter(|_| best == Mode::X2Apic).unwrap_or(best)
 }
 
 /// Says why the mode of address translation that was asked for is not the one in use.
 fn say_mode(wanted: Option<shootdown::Mode>) {
-    let Some(wanted) = wanted.filter(|&wanted| wanted != shootdown::Mode::Plain) else { return };
+    let Some(wanted) = wanted.filter(|&wanted| wanted != shootdown::Mode::Plain) else {
+        return;
+    };
     let cpu = hw::cpuid::features();
-    let cpu = Features { pcid: cpu.pcid, invpcid: cpu.invpcid, pti: false };
+    let cpu = Features {
+        pcid: cpu.pcid,
+        invpcid: cpu.invpcid,
+        pti: false,
+    };
     match wanted.features().on(cpu) {
-        Err(missing) => println!("boot: mode {wanted} is refused: {missing}; the plain operations are in use"),
-        Ok(_) => println!("boot: mode {wanted} is refused: this kernel has page tables for the plain operations only"),
+        Err(missing) => {
+            println!("boot: mode {wanted} is refused: {missing}; the plain operations are in use")
+        }
+        Ok(_) => println!(
+            "boot: mode {wanted} is refused: this kernel has page tables for the plain operations only"
+        ),
     }
 }
 
 /// Whether the direct map shows these physical bytes.
 fn in_direct_map(boot: &BootInfo, start: u64, length: u64) -> bool {
-    let Some(end) = start.checked_add(length) else { return false };
-    let ram = |region: &hw::boot::Region| region.usable && region.start <= start && end <= region.end;
+    let Some(end) = start.checked_add(length) else {
+        return false;
+    };
+    let ram =
+        |region: &hw::boot::Region| region.usable && region.start <= start && end <= region.end;
     end <= 4 << 30 || boot.regions().iter().any(ram)
 }
 
 /// The APIC ids of every enabled processor but this one.
 fn other_processors(platform: &acpi::Platform) -> Vec<u32> {
     let me = apic::id();
-    let enabled = platform.processors.iter().filter(|processor| processor.enabled);
-    let ids: Vec<u32> = enabled.map(|processor| processor.id).filter(|&id| id != me).collect();
+    let enabled = platform
+        .processors
+        .iter()
+        .filter(|processor| processor.enabled);
+    let ids: Vec<u32> = enabled
+        .map(|processor| processor.id)
+        .filter(|&id| id != me)
+        .collect();
     let kept = ids.len().min(MAX_CPUS - 1);
     if kept < ids.len() || platform.processors.dropped() > 0 {
         println!("boot: more than {MAX_CPUS} CPUs: the others are left out");
@@ -177,9 +219,15 @@ fn open_initrd(initrd: &'static [u8]) -> (&'static str, &'static [u8]) {
         return ("", &[]);
     };
     let file = |name: &str| {
-        archive.entries().find(|entry| entry.filename().as_str() == Ok(name)).map_or(&[][..], |entry| entry.data())
+        archive
+            .entries()
+            .find(|entry| entry.filename().as_str() == Ok(name))
+            .map_or(&[][..], |entry| entry.data())
     };
-    (core::str::from_utf8(file("symbols")).unwrap_or(""), file("script"))
+    (
+        core::str::from_utf8(file("symbols")).unwrap_or(""),
+        file("script"),
+    )
 }
 
 /// Ends the machine because the script is over.

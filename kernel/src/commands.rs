@@ -67,11 +67,17 @@ impl System for Kernel {
 
     fn names(&self, kind: NameKind) -> Vec<String> {
         match kind {
-            NameKind::Protocol => protocols::NAMES.iter().map(|name| name.to_string()).collect(),
+            NameKind::Protocol => protocols::NAMES
+                .iter()
+                .map(|name| name.to_string())
+                .collect(),
             NameKind::Program => programs::names(),
             NameKind::Bench => bench::names(),
             NameKind::Selftest => selftest::names(),
-            NameKind::Space => space::all().iter().map(|space| space.id().0.to_string()).collect(),
+            NameKind::Space => space::all()
+                .iter()
+                .map(|space| space.id().0.to_string())
+                .collect(),
         }
     }
 
@@ -111,14 +117,19 @@ pub fn shell() {
     }
     // What was typed before the 8259s were set up has raised its interrupt already: it is lost.
     console::receive();
-    let settings =
-        Settings { colour: facts.options.colour, columns: facts.options.columns, crlf: !facts.options.script };
+    let settings = Settings {
+        colour: facts.options.colour,
+        columns: facts.options.columns,
+        crlf: !facts.options.script,
+    };
     if facts.options.script {
         println!("boot: ready, {} bytes of script", facts.script.len());
         let outcome = shell::run_script(facts.script, &mut Kernel, &mut Serial, settings);
         boot::end(outcome.passed(), outcome.violations > 0);
     }
-    println!("boot: ready; `tour` shows a stale translation in a minute, `help` lists the commands");
+    println!(
+        "boot: ready; `tour` shows a stale translation in a minute, `help` lists the commands"
+    );
     shell::interactive(&mut Serial, &mut Kernel, settings, &mut Memory::new());
 }
 
@@ -127,7 +138,10 @@ pub fn use_protocol(name: &str) {
     if protocols::NAMES.contains(&name) {
         protocols::choose(name, false, || ());
     } else {
-        println!("boot: no protocol is called `{name}`: there are {}", protocols::NAMES.join(", "));
+        println!(
+            "boot: no protocol is called `{name}`: there are {}",
+            protocols::NAMES.join(", ")
+        );
     }
 }
 

@@ -1,7 +1,10 @@
 //! The person's serial line, COM1.
 
 use core::fmt;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use hw::sync::IrqLock;
 use hw::uart::COM1;
 
@@ -12,7 +15,11 @@ struct Received {
     count: usize,
 }
 
-static RECEIVED: IrqLock<Received> = IrqLock::new(Received { bytes: [0; 4096], first: 0, count: 0 });
+static RECEIVED: IrqLock<Received> = IrqLock::new(Received {
+    bytes: [0; 4096],
+    first: 0,
+    count: 0,
+});
 
 /// The thread that waits for a byte, plus one; 0 for none.
 static READER: AtomicUsize = AtomicUsize::new(0);

@@ -6,7 +6,10 @@ use crate::{console, thread};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 use hw::percpu::{self, Counter};
 use hw::sync::Lock;
 use hw::{apic, clock};
@@ -70,8 +73,11 @@ pub fn start<T: Send + 'static>(
     space: Option<Arc<Space>>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Job<T>, NoResult> {
-    let shared =
-        Arc::new(Shared { done: AtomicBool::new(false), result: Lock::new(None), waiter: thread::current() });
+    let shared = Arc::new(Shared {
+        done: AtomicBool::new(false),
+        result: Lock::new(None),
+        waiter: thread::current(),
+    });
     let finish = Finish(shared.clone());
     thread::spawn(name, CpuSet::only(cpu), space, move || {
         let finish = finish;
@@ -113,7 +119,11 @@ impl<T> Job<T> {
             }
             thread::doze();
         }
-        self.shared.result.lock().take().ok_or(NoResult::Ended(self.cpu))
+        self.shared
+            .result
+            .lock()
+            .take()
+            .ok_or(NoResult::Ended(self.cpu))
     }
 }
 
@@ -166,7 +176,14 @@ pub fn bare_round_trip(targets: CpuSet) {
 fn send_test(targets: CpuSet) {
     AWAITED.store(targets.bits(), Relaxed);
     let all = targets == machine::online().without(percpu::cpu());
-    machine::send(if all { Destination::AllButSelf } else { Destination::Each(targets) }, TEST);
+    machine::send(
+        if all {
+            Destination::AllButSelf
+        } else {
+            Destination::Each(targets)
+        },
+        TEST,
+    );
 }
 
 /// A bare round trip that may fail. Returns its ticks.

@@ -4,12 +4,16 @@
 use crate::{space, thread};
 use core::hint::spin_loop;
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering, Ordering::{Acquire, Relaxed, Release, SeqCst}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU64, Ordering,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+};
 use hw::apic::{self, Vector};
 use hw::percpu::{self, Counter};
 use hw::{clock, interrupts, sync, tlb};
 use shootdown::{
-    Abandoned, Atomic, CpuId, CpuSet, Destination, Machine, Mode, Point, Role, SpaceId, Tlb, Value, Word,
+    Abandoned, Atomic, CpuId, CpuSet, Destination, Machine, Mode, Point, Role, SpaceId, Tlb, Value,
+    Word,
 };
 
 /// The shootdown interrupt: FreeBSD's `IPI_INVLOP`, one vector for all operations.

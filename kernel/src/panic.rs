@@ -3,7 +3,10 @@
 use crate::symbols::Symbolised;
 use crate::{backtrace, machine};
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 use hw::entry::Frame;
 use hw::exit::{Status, exit};
 use hw::sync::IrqLock;
@@ -30,10 +33,17 @@ pub struct Snapshot {
 
 impl Snapshot {
     fn take(frame: &Frame) -> Snapshot {
-        let mut snapshot = Snapshot { frame: *frame, calls: [0; backtrace::DEPTH], depth: 1 };
+        let mut snapshot = Snapshot {
+            frame: *frame,
+            calls: [0; backtrace::DEPTH],
+            depth: 1,
+        };
         snapshot.calls[0] = frame.rip;
         if !frame.from_user() {
-            for (call, address) in snapshot.calls[1..].iter_mut().zip(backtrace::walk(frame.rbp)) {
+            for (call, address) in snapshot.calls[1..]
+                .iter_mut()
+                .zip(backtrace::walk(frame.rbp))
+            {
                 *call = address;
                 snapshot.depth += 1;
             }
@@ -67,11 +77,28 @@ impl Write for Last {
 
 /// The names of the exceptions (SDM vol. 3A, table 6-1).
 const EXCEPTIONS: [&str; 22] = [
-    "divide error", "debug exception", "NMI", "breakpoint", "overflow", "bound range exceeded",
-    "invalid opcode", "device not available", "double fault", "coprocessor segment overrun", "invalid TSS",
-    "segment not present", "stack-segment fault", "general protection fault", "page fault", "reserved exception",
-    "x87 floating-point error", "alignment check", "machine check", "SIMD floating-point error",
-    "virtualization exception", "control protection exception",
+    "divide error",
+    "debug exception",
+    "NMI",
+    "breakpoint",
+    "overflow",
+    "bound range exceeded",
+    "invalid opcode",
+    "device not available",
+    "double fault",
+    "coprocessor segment overrun",
+    "invalid TSS",
+    "segment not present",
+    "stack-segment fault",
+    "general protection fault",
+    "page fault",
+    "reserved exception",
+    "x87 floating-point error",
+    "alignment check",
+    "machine check",
+    "SIMD floating-point error",
+    "virtualization exception",
+    "control protection exception",
 ];
 
 /// What an exception was, in words.
@@ -81,7 +108,9 @@ pub struct Cause<'f>(pub &'f Frame);
 impl fmt::Display for Cause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let frame = self.0;
-        let name = EXCEPTIONS.get(frame.vector as usize).unwrap_or(&"reserved exception");
+        let name = EXCEPTIONS
+            .get(frame.vector as usize)
+            .unwrap_or(&"reserved exception");
         match frame.vector {
             14 => {
                 let address = tlb::fault_address();
@@ -125,7 +154,13 @@ impl fmt::Display for Registers<'_> {
 pub fn exception(frame: &Frame) -> ! {
     begin();
     // Nothing more can be done about a serial line that fails.
-    let _ = writeln!(Last, "\npanic: CPU {}: {}\n{}", percpu::cpu(), Cause(frame), Registers(frame));
+    let _ = writeln!(
+        Last,
+        "\npanic: CPU {}: {}\n{}",
+        percpu::cpu(),
+        Cause(frame),
+        Registers(frame)
+    );
     print_backtrace(frame.rbp);
     end()
 }
@@ -217,5 +252,8 @@ pub fn snapshot(cpu: CpuId) -> Result<Snapshot, &'static str> {
         }
         core::hint::spin_loop();
     }
-    SNAPSHOTS[cpu.index()].lock().take().ok_or("it was busy answering somebody else")
+    SNAPSHOTS[cpu.index()]
+        .lock()
+        .take()
+        .ok_or("it was busy answering somebody else")
 }

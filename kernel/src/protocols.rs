@@ -2,11 +2,14 @@
 
 use crate::machine::Kernel;
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicUsize, Ordering::{Acquire, SeqCst}};
+use core::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, SeqCst},
+};
 use hw::{percpu, sync};
 use shootdown::{
-    Abandoned, Acknowledged, CpuId, CpuSet, Flush, GlobalLock, Protocol, Request, RequestView, Scoreboard, Settings,
-    Targets,
+    Abandoned, Acknowledged, CpuId, CpuSet, Flush, GlobalLock, Protocol, Request, RequestView,
+    Scoreboard, Settings, Targets,
 };
 use spin::Once;
 
@@ -42,7 +45,9 @@ impl Table {
 
 #[inline(always)]
 fn table() -> &'static Table {
-    TABLE.get().expect("the protocols are built before anything is mapped")
+    TABLE
+        .get()
+        .expect("the protocols are built before anything is mapped")
 }
 
 #[inline(always)]
@@ -52,8 +57,14 @@ fn current() -> &'static dyn Protocol<Kernel> {
 
 /// Builds the protocols for `cpus` CPUs, before a second one runs (I13).
 pub fn init(cpus: usize, first_generation: u32) {
-    let settings = Settings { first_generation, ..Settings::default() };
-    let padded = Settings { padded: true, ..settings };
+    let settings = Settings {
+        first_generation,
+        ..Settings::default()
+    };
+    let padded = Settings {
+        padded: true,
+        ..settings
+    };
     TABLE.call_once(|| Table {
         unpadded: Box::leak(Box::new(Scoreboard::new(&Kernel, cpus, settings))),
         padded: Box::leak(Box::new(Scoreboard::new(&Kernel, cpus, padded))),
@@ -111,7 +122,11 @@ pub struct InUse {
 /// What is in use now.
 pub fn in_use() -> InUse {
     let index = CURRENT.load(Acquire);
-    InUse { name: table().at(index).name(), padded: index == PADDED, broadcast: table().unpadded.broadcast() }
+    InUse {
+        name: table().at(index).name(),
+        padded: index == PADDED,
+        broadcast: table().unpadded.broadcast(),
+    }
 }
 
 /// Uses the protocol called `name` from now on, one of [`NAMES`], with the scoreboard's rows

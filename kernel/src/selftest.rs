@@ -85,7 +85,9 @@ impl Test {
         // The test's interrupts and threads before the books are closed.
         job::quiesce();
         result?;
-        audit.end().map_err(|what| format!("it left something behind: {what}"))?;
+        audit
+            .end()
+            .map_err(|what| format!("it left something behind: {what}"))?;
         match violations::count() - violations {
             0 => Ok(()),
             seen => Err(format!("{seen} violations were seen").into()),

@@ -11,7 +11,9 @@ use hw::paging::{self, Entry, MapError, Rights, Root, UserTables};
 use hw::phys::PAGE_SIZE;
 use hw::sync::{IrqLock, Lock};
 use hw::{clock, percpu, phys};
-use shootdown::{Abandoned, ActiveSet, Acknowledged, CpuSet, Flush, Machine, Point, Request, SpaceId, Targets};
+use shootdown::{
+    Abandoned, Acknowledged, ActiveSet, CpuSet, Flush, Machine, Point, Request, SpaceId, Targets,
+};
 use spin::Once;
 
 /// One more than the highest number an address space can have; 0 is the kernel's.
@@ -21,7 +23,8 @@ pub const MAX_SPACES: usize = 64;
 /// space (I20).
 static ACTIVE: Once<Box<[ActiveSet<Kernel>; MAX_SPACES]>> = Once::new();
 /// The spaces there are.
-static SPACES: IrqLock<[Option<Arc<Space>>; MAX_SPACES]> = IrqLock::new([const { None }; MAX_SPACES]);
+static SPACES: IrqLock<[Option<Arc<Space>>; MAX_SPACES]> =
+    IrqLock::new([const { None }; MAX_SPACES]);
 /// The tag of the next frame.
 static NEXT_TAG: AtomicU64 = AtomicU64::new(1);
 
@@ -93,8 +96,12 @@ pub fn create() -> Option<Arc<Space>> {
     let number = (1..MAX_SPACES).find(|&number| spaces[number].is_none())?;
     let id = SpaceId(number as u32);
     let tables = UserTables::new(id)?;
-    let space =
-        Arc::new(Space { id, root: tables.root(), tables: Lock::new(tables), kept_back: Lock::new(Vec::new()) });
+    let space = Arc::new(Space {
+        id,
+        root: tables.root(),
+        tables: Lock::new(tables),
+        kept_back: Lock::new(Vec::new()),
+    });
     spaces[number] = Some(space.clone());
     Some(space)
 }
@@ -117,7 +124,9 @@ pub fn all() -> Vec<Arc<Space>> {
 pub fn remove(id: SpaceId) -> Result<(), InUse> {
     let mut spaces = SPACES.lock();
     let entry = &mut spaces[id.0 as usize % MAX_SPACES];
-    let Some(space) = entry.take() else { return Ok(()) };
+    let Some(space) = entry.take() else {
+        return Ok(());
+    };
     let active = active(id);
     match Arc::try_unwrap(space) {
         Ok(space) if active.is_empty() => {
@@ -127,11 +136,17 @@ pub fn remove(id: SpaceId) -> Result<(), InUse> {
         }
         Ok(space) => {
             *entry = Some(Arc::new(space));
-            Err(InUse { active, threads: false })
+            Err(InUse {
+                active,
+                threads: false,
+            })
         }
         Err(space) => {
             *entry = Some(space);
-            Err(InUse { active, threads: true })
+            Err(InUse {
+                active,
+                threads: true,
+            })
         }
     }
 }
@@ -176,7 +191,9 @@ pub struct InUse {
 pub fn switch_to(space: &Space) {
     let from = SpaceId(percpu::space());
     let from = (from != SpaceId::KERNEL).then(|| active_set(from));
-    shootdown::activate(&Kernel, from, Some(active_set(space.id)), || paging::load_user(space.root, space.id));
+    shootdown::activate(&Kernel, from, Some(active_set(space.id)), || {
+        paging::load_user(space.root, space.id)
+    });
 }
 
 /// Switches this CPU to the kernel's own tables.
@@ -247,10 +264,16 @@ impl Space {
     ///
     /// # Errors
     /// The page tables' refusal; nothing has changed then.
-    pub fn replace(&self, page: u64, tags: impl IntoIterator<Item = u64>) -> Result<Flush<Vec<Frame>>, MapError> {
+    pub fn replace(
+        &self,
+        page: u64,
+        tags: impl IntoIterator<Item = u64>,
+    ) -> Result<Flush<Vec<Frame>>, MapError> {
         let fresh: Option<Vec<Frame>> = tags.into_iter().map(Frame::filled).collect();
         Kernel.point(Point::PteStore);
-        self.tables.lock().replace_all(page, fresh.ok_or(MapError::NoMemory)?)
+        self.tables
+            .lock()
+            .replace_all(page, fresh.ok_or(MapError::NoMemory)?)
     }
 
     /// Takes `pages` pages from `page` on away, and frees their frames once that is safe.
@@ -272,7 +295,13 @@ impl Space {
     /// # Errors
     /// The page tables' refusal, or an abandoned shootdown.
     #[inline]
-    pub fn protect(&self, page: u64, pages: u64, rights: Rights, shoot: Shoot) -> Result<(), Error> {
+    pub fn protect(
+        &self,
+        page: u64,
+        pages: u64,
+        rights: Rights,
+        shoot: Shoot,
+    ) -> Result<(), Error> {
         Kernel.point(Point::PteStore);
         let flush = self.tables.lock().protect(page, pages, rights)?;
         if shoot == Shoot::Now {
@@ -323,7 +352,9 @@ impl Space {
     /// # Errors
     /// The page tables' refusal.
     pub fn clear_accessed(&self, address: u64) -> Result<(), MapError> {
-        self.tables.lock().clear_accessed(address & !(PAGE_SIZE - 1))
+        self.tables
+            .lock()
+            .clear_accessed(address & !(PAGE_SIZE - 1))
     }
 
     /// What the page tables say `address` holds now, whatever any TLB says.
@@ -336,7 +367,9 @@ impl Space {
     /// Every mapped page with its entry, lowest address first.
     pub fn pages(&self) -> Vec<(u64, Entry)> {
         let mut pages = Vec::new();
-        self.tables.lock().for_each(|page, entry| pages.push((page, entry)));
+        self.tables
+            .lock()
+            .for_each(|page, entry| pages.push((page, entry)));
         pages
     }
 }

@@ -99,10 +99,14 @@ pub fn run(plan: Plan, progress: impl FnMut(u64)) -> Result<Outcome, String> {
 fn room_for(plan: Plan, online: CpuSet) -> Result<(), String> {
     let initiators = plan.initiators.len() as u64;
     // Beside them: page tables, and a stack for each thread.
-    let needed = 2 * plan.pages * initiators + plan.pages * initiators / 256 + 64 + 32 * online.len() as u64;
+    let needed =
+        2 * plan.pages * initiators + plan.pages * initiators / 256 + 64 + 32 * online.len() as u64;
     let free = frames::usage().free;
     if needed > free {
-        return Err(format!("{initiators} initiators with {} pages each need {needed} frames, {free} are free", plan.pages));
+        return Err(format!(
+            "{initiators} initiators with {} pages each need {needed} frames, {free} are free",
+            plan.pages
+        ));
     }
     Ok(())
 }
@@ -111,7 +115,11 @@ fn room_for(plan: Plan, online: CpuSet) -> Result<(), String> {
 fn map(space: &Space, block: &Block) -> Result<(), space::Error> {
     block.tags(0).enumerate().try_for_each(|(number, tag)| {
         let frame = Frame::filled(tag).ok_or(hw::paging::MapError::NoMemory)?;
-        space.map_frame(block.base + number as u64 * PAGE_SIZE, frame, Rights::USER_WRITE)
+        space.map_frame(
+            block.base + number as u64 * PAGE_SIZE,
+            frame,
+            Rights::USER_WRITE,
+        )
     })
 }
 
@@ -126,27 +134,46 @@ fn rage(shared: &Arc<Shared>, online: CpuSet, progress: impl FnMut(u64)) -> Outc
     let mut parts = Vec::new();
     for cpu in online {
         let part = shared.clone();
-        match job::start("storm", cpu, Some(shared.space.clone()), move || part.take(cpu)) {
+        match job::start("storm", cpu, Some(shared.space.clone()), move || {
+            part.take(cpu)
+        }) {
             Ok(job) => parts.push(job),
             Err(_) => shared.stop(),
         }
     }
-    wait_for(&parts, || shared.arrived() == online.len() as u64 || shared.stopped());
+    wait_for(&parts, || {
+        shared.arrived() == online.len() as u64 || shared.stopped()
+    });
     let begun = clock::now();
     shared.begin();
     watch(shared, &parts, progress);
     let (mut tallies, mut finished) = (Vec::new(), CpuSet::EMPTY);
-    for tally in parts.into_iter().filter(Part::is_done).filter_map(|part| part.finish().ok()) {
+    for tally in parts
+        .into_iter()
+        .filter(Part::is_done)
+        .filter_map(|part| part.finish().ok())
+    {
         finished = finished.with(tally.cpu);
         tallies.push(tally);
     }
     job::quiesce();
     let (counts, most_served) = before.since();
-    let undisturbed = finished == online && tallies.iter().all(|tally| tally.resumed == 0 && tally.error.is_none());
-    let checks = if undisturbed { counts::reconcile(&counts, &tallies) } else { Vec::new() };
+    let undisturbed = finished == online
+        && tallies
+            .iter()
+            .all(|tally| tally.resumed == 0 && tally.error.is_none());
+    let checks = if undisturbed {
+        counts::reconcile(&counts, &tallies)
+    } else {
+        Vec::new()
+    };
     let (violations, first_violations) = shared.violations();
     Outcome {
-        ticks: tallies.iter().map(|tally| tally.ended.saturating_sub(begun)).max().unwrap_or(0),
+        ticks: tallies
+            .iter()
+            .map(|tally| tally.ended.saturating_sub(begun))
+            .max()
+            .unwrap_or(0),
         unfinished: online.minus(finished),
         tallies,
         counts,
@@ -169,7 +196,11 @@ fn wait_for(parts: &[Part], condition: impl Fn() -> bool) {
 /// Waits until all `parts` are over; stops them at Ctrl-C, or when nothing happens any more, and
 /// leaves them when they do not end then either.
 fn watch(shared: &Shared, parts: &[Part], mut progress: impl FnMut(u64)) {
-    let (mut seen, mut since, mut told) = (0, Deadline::after_us(PATIENCE_US), Deadline::after_us(PROGRESS_US));
+    let (mut seen, mut since, mut told) = (
+        0,
+        Deadline::after_us(PATIENCE_US),
+        Deadline::after_us(PROGRESS_US),
+    );
     while !parts.iter().all(Part::is_done) {
         thread::doze();
         if console::interrupted() {
@@ -207,7 +238,12 @@ fn clean_up(id: shootdown::SpaceId, audit: Audit) -> Result<(), String> {
 /// Uses the protocol called `name`, if one is named, while `work` runs.
 pub fn with_protocol<T>(name: Option<&str>, work: impl FnOnce() -> T) -> T {
     let before = protocols::in_use();
-    let Some(name) = name.map(ToString::to_string).filter(|name| name != before.name) else { return work() };
+    let Some(name) = name
+        .map(ToString::to_string)
+        .filter(|name| name != before.name)
+    else {
+        return work();
+    };
     protocols::choose(&name, false, job::quiesce);
     let result = work();
     protocols::choose(before.name, before.padded, job::quiesce);

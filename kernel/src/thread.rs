@@ -13,7 +13,10 @@ use crate::syscall::Outcome;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 use hw::context::{self, Context, Leave};
 use hw::interrupts::Off;
 use hw::percpu::{self, Counter};
@@ -73,7 +76,12 @@ struct Work {
 }
 
 impl Work {
-    const NONE: Work = Work { name: String::new(), body: None, space: None, on_exit: None };
+    const NONE: Work = Work {
+        name: String::new(),
+        body: None,
+        space: None,
+        on_exit: None,
+    };
 }
 
 /// One entry of the thread table.
@@ -101,7 +109,10 @@ pub struct NoThread;
 
 impl core::fmt::Display for NoThread {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "no thread is free (at most {MAX_THREADS}), or no memory for its stack")
+        write!(
+            f,
+            "no thread is free (at most {MAX_THREADS}), or no memory for its stack"
+        )
     }
 }
 
@@ -168,7 +179,15 @@ pub fn spawn(
     body: impl FnOnce() + Send + 'static,
 ) -> Result<usize, NoThread> {
     let body = Some(Body::Kernel(Box::new(body)));
-    launch(affinity, Work { name: name.into(), body, space, on_exit: None })
+    launch(
+        affinity,
+        Work {
+            name: name.into(),
+            body,
+            space,
+            on_exit: None,
+        },
+    )
 }
 
 /// Makes a thread that enters ring 3 at `start`, in `space`; as [`spawn`] otherwise. `on_exit` is
@@ -184,8 +203,12 @@ pub fn spawn_user(
     on_exit: impl FnOnce(Outcome) + Send + 'static,
 ) -> Result<usize, NoThread> {
     let on_exit: OnExit = Box::new(on_exit);
-    let work =
-        Work { name: name.into(), body: Some(Body::User(start)), space: Some(space), on_exit: Some(on_exit) };
+    let work = Work {
+        name: name.into(),
+        body: Some(Body::User(start)),
+        space: Some(space),
+        on_exit: Some(on_exit),
+    };
     launch(affinity, work)
 }
 
@@ -266,7 +289,11 @@ pub fn park() {
 pub fn unpark(index: usize) {
     let thread = &THREADS[index % MAX_THREADS];
     let _parking = thread.parking.lock();
-    if thread.state.compare_exchange(PARKED, READY, AcqRel, Acquire).is_ok() {
+    if thread
+        .state
+        .compare_exchange(PARKED, READY, AcqRel, Acquire)
+        .is_ok()
+    {
         // In the queue of the CPU it was on: it may not have left its stack there yet.
         queue::push(cpu_of(thread), index);
     } else {
@@ -328,12 +355,21 @@ fn destination(thread: &Thread, here: CpuId) -> CpuId {
     }
     let affinity = CpuSet::from_bits(thread.affinity.load(Relaxed));
     let best = queue::least_loaded(affinity).unwrap_or(here);
-    if affinity.contains(here) && queue::load(best) + 1 >= queue::load(here) { here } else { best }
+    if affinity.contains(here) && queue::load(best) + 1 >= queue::load(here) {
+        here
+    } else {
+        best
+    }
 }
 
 /// Leaves the running thread in `state` and runs the next one of this CPU. With interrupts off.
 fn schedule(state: u32) {
-    assert!(!percpu::in_critical(), "CPU {}: thread {} blocks in a critical section", percpu::cpu(), current());
+    assert!(
+        !percpu::in_critical(),
+        "CPU {}: thread {} blocks in a critical section",
+        percpu::cpu(),
+        current()
+    );
     percpu::set_owed(false);
     let here = percpu::cpu();
     let index = current();
@@ -354,13 +390,18 @@ fn schedule(state: u32) {
     let next = &THREADS[next_index];
     next.state.store(RUNNING, Release);
     next.cpu.store(here.index() as u32, Relaxed);
-    next.switches.store(next.switches.load(Relaxed) + 1, Relaxed);
+    next.switches
+        .store(next.switches.load(Relaxed) + 1, Relaxed);
     percpu::count(Counter::Switches, 1);
     enter_space_of(next);
     timeslice::begin(here, next.idle.load(Relaxed));
     percpu::set_thread(next_index);
     queue::set_running(here, !next.idle.load(Relaxed));
-    let leave = if state == FREE { Leave::End } else { Leave::Suspend };
+    let leave = if state == FREE {
+        Leave::End
+    } else {
+        Leave::Suspend
+    };
     queue::set_handoff(here, handoff.map(|cpu| (index, cpu)));
     if state == FREE {
         table::release(index);

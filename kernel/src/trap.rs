@@ -59,7 +59,10 @@ fn handle_other(frame: &mut Frame) {
         }
         NMI => return nmi(frame),
         0..FIRST_INTERRUPT => exception(frame),
-        vector => panic!("CPU {}: interrupt {vector:#x}, which nothing sends", percpu::cpu()),
+        vector => panic!(
+            "CPU {}: interrupt {vector:#x}, which nothing sends",
+            percpu::cpu()
+        ),
     }
     if frame.interrupts_enabled() {
         thread::preempt_if_due();

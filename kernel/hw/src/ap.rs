@@ -1,10 +1,13 @@
 //! Starting the application processors by INIT-SIPI-SIPI (SDM vol. 3A, 8.4.4.1).
 
-use crate::{apic, boot, clock, descriptors, entry, paging, percpu, phys};
 use crate::stack::KernelStack;
+use crate::{apic, boot, clock, descriptors, entry, paging, percpu, phys};
 use core::arch::naked_asm;
 use core::ptr;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::{Acquire, Relaxed, Release, AcqRel}};
+use core::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 use shootdown::{CpuId, CpuSet, MAX_CPUS};
 use x86_64::PhysAddr;
 
@@ -93,12 +96,17 @@ pub fn start(ids: &[u32], stack_pages: u64, main: fn(CpuId) -> !) -> CpuSet {
     }
     called
         .into_iter()
-        .filter(|cpu| STATE[cpu.index()].compare_exchange(CALLED, GIVEN_UP, AcqRel, Acquire) == Err(ARRIVED))
+        .filter(|cpu| {
+            STATE[cpu.index()].compare_exchange(CALLED, GIVEN_UP, AcqRel, Acquire) == Err(ARRIVED)
+        })
         .collect()
 }
 
 fn arrived(called: CpuSet) -> CpuSet {
-    called.into_iter().filter(|cpu| STATE[cpu.index()].load(Acquire) == ARRIVED).collect()
+    called
+        .into_iter()
+        .filter(|cpu| STATE[cpu.index()].load(Acquire) == ARRIVED)
+        .collect()
 }
 
 /// Sends INIT and two startup IPIs to each CPU of `called`. A second one to a CPU that already
@@ -138,7 +146,11 @@ fn install_trampoline(tickets: u32) {
     // SAFETY: the page is RAM below 1 MiB that `frames` never gives out, mapped by the direct map;
     // the source is linked low and shows in the direct map too; the words lie inside the copy, 8-aligned.
     unsafe {
-        ptr::copy_nonoverlapping(phys::map(PhysAddr::new(start as u64)).as_ptr(), page, length);
+        ptr::copy_nonoverlapping(
+            phys::map(PhysAddr::new(start as u64)).as_ptr(),
+            page,
+            length,
+        );
         page.add(offset).cast::<Words>().write(words);
     }
 }
@@ -159,9 +171,14 @@ extern "C" fn enter(ticket: u64, root: u64, stacks: *const u64) -> ! {
 /// of the stacks it drew does not matter.
 extern "C" fn arrive() -> ! {
     let id = apic::initial_id();
-    let cpu = (1..MAX_CPUS).filter_map(CpuId::new).find(|&cpu| apic_id(cpu) == id);
+    let cpu = (1..MAX_CPUS)
+        .filter_map(CpuId::new)
+        .find(|&cpu| apic_id(cpu) == id);
     let Some(cpu) = cpu else { park() };
-    if STATE[cpu.index()].compare_exchange(CALLED, ARRIVED, AcqRel, Acquire).is_err() {
+    if STATE[cpu.index()]
+        .compare_exchange(CALLED, ARRIVED, AcqRel, Acquire)
+        .is_err()
+    {
         park();
     }
     percpu::install(cpu);

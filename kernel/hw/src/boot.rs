@@ -87,7 +87,11 @@ impl BootInfo {
 unsafe fn read_start_info(address: u64) -> BootInfo {
     // SAFETY: the caller passes the loader's pointer.
     let info: StartInfo = unsafe { read(address, 0) };
-    assert!(info.magic == START_MAGIC, "not started by PVH: the start information has magic {:#x}", info.magic);
+    assert!(
+        info.magic == START_MAGIC,
+        "not started by PVH: the start information has magic {:#x}",
+        info.magic
+    );
     let mut boot = BootInfo {
         regions: [Region::default(); MAX_REGIONS],
         region_count: 0,
@@ -97,7 +101,10 @@ unsafe fn read_start_info(address: u64) -> BootInfo {
         rsdp: info.rsdp,
     };
     let count = info.memory_map_entries as usize;
-    assert!(count <= MAX_REGIONS, "the memory map has {count} entries, at most {MAX_REGIONS} are kept");
+    assert!(
+        count <= MAX_REGIONS,
+        "the memory map has {count} entries, at most {MAX_REGIONS} are kept"
+    );
     for (index, region) in boot.regions[..count].iter_mut().enumerate() {
         // SAFETY: the loader promises that many entries.
         let entry: MemoryMapEntry = unsafe { read(info.memory_map, index) };
@@ -110,7 +117,9 @@ unsafe fn read_start_info(address: u64) -> BootInfo {
     boot.region_count = count;
     if info.command_line != 0 {
         // SAFETY: the loader promises a NUL-terminated string there; it is never written again.
-        let text = unsafe { core::ffi::CStr::from_ptr(phys::map(PhysAddr::new(info.command_line)).as_ptr()) };
+        let text = unsafe {
+            core::ffi::CStr::from_ptr(phys::map(PhysAddr::new(info.command_line)).as_ptr())
+        };
         boot.command_line = text.to_str().unwrap_or("");
     }
     if info.module_count > 0 {
@@ -119,10 +128,16 @@ unsafe fn read_start_info(address: u64) -> BootInfo {
         // SAFETY: the loader promises the module's bytes; `frames` leaves its frames out, so
         // nothing writes to them.
         boot.initrd = unsafe {
-            slice::from_raw_parts(phys::map(PhysAddr::new(module.address)).as_ptr(), module.size as usize)
+            slice::from_raw_parts(
+                phys::map(PhysAddr::new(module.address)).as_ptr(),
+                module.size as usize,
+            )
         };
-        boot.initrd_region =
-            Region { start: module.address, end: module.address + module.size, usable: false };
+        boot.initrd_region = Region {
+            start: module.address,
+            end: module.address + module.size,
+            usable: false,
+        };
     }
     boot
 }
@@ -134,7 +149,12 @@ unsafe fn read_start_info(address: u64) -> BootInfo {
 #[cfg(target_os = "none")]
 unsafe fn read<T>(address: u64, index: usize) -> T {
     // SAFETY: the caller's promise.
-    unsafe { phys::map(PhysAddr::new(address)).as_ptr::<T>().add(index).read_unaligned() }
+    unsafe {
+        phys::map(PhysAddr::new(address))
+            .as_ptr::<T>()
+            .add(index)
+            .read_unaligned()
+    }
 }
 
 /// Where the entry code jumps once it is in long mode at the kernel's address.

@@ -4,7 +4,10 @@ use crate::stack::KernelStack;
 use crate::{descriptors, percpu};
 use core::arch::naked_asm;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// Not started, or ended: there is nothing to resume.
 const EMPTY: u32 = 0;
@@ -46,7 +49,10 @@ impl Context {
     /// Makes the code that runs now this context's, on the stack it is on. Once for each CPU: its
     /// idle thread's.
     pub fn adopt(&self) {
-        assert!(self.state.swap(RUNNING, Acquire) == EMPTY, "a context in use was adopted");
+        assert!(
+            self.state.swap(RUNNING, Acquire) == EMPTY,
+            "a context in use was adopted"
+        );
     }
 
     /// Has the next switch to this context call `start(argument)` on a stack of `pages` pages,
@@ -55,7 +61,9 @@ impl Context {
     /// # Panics
     /// If the context is in use.
     pub fn prepare(&self, pages: u64, start: fn(usize) -> !, argument: usize) -> bool {
-        let claimed = self.state.compare_exchange(EMPTY, RUNNING, Acquire, Relaxed);
+        let claimed = self
+            .state
+            .compare_exchange(EMPTY, RUNNING, Acquire, Relaxed);
         assert!(claimed.is_ok(), "a context in use was prepared");
         // SAFETY: this call won the change from EMPTY, so nobody else is here.
         let stack = unsafe { &mut *self.stack.get() };
@@ -71,7 +79,16 @@ impl Context {
         self.argument.store(argument as u64, Relaxed);
         // What `swap_stacks` pops: six registers, then where to return to; one word keeps the
         // stack aligned as at a call.
-        let words = [0, 0, 0, 0, 0, core::ptr::from_ref(self) as u64, begin as *const () as u64, 0];
+        let words = [
+            0,
+            0,
+            0,
+            0,
+            0,
+            core::ptr::from_ref(self) as u64,
+            begin as *const () as u64,
+            0,
+        ];
         let pointer = stack.top() - 8 * words.len() as u64;
         // SAFETY: the top of this context's own stack, which nothing runs on.
         unsafe { (pointer as *mut [u64; 8]).write(words) };
@@ -111,21 +128,45 @@ pub enum Leave {
 ///
 /// If another CPU is just leaving `to`, waits the few instructions until it has.
 pub fn switch(from: &'static Context, to: &'static Context, leave: Leave) {
-    assert!(!crate::interrupts::are_enabled(), "a switch with interrupts on could be split (I10)");
-    assert!(from.state.load(Relaxed) == RUNNING, "a switch away from a context that does not run");
-    while to.state.compare_exchange(SUSPENDED, RUNNING, Acquire, Relaxed).is_err() {
-        assert!(to.state.load(Relaxed) != EMPTY, "a switch to a context that has ended");
+    assert!(
+        !crate::interrupts::are_enabled(),
+        "a switch with interrupts on could be split (I10)"
+    );
+    assert!(
+        from.state.load(Relaxed) == RUNNING,
+        "a switch away from a context that does not run"
+    );
+    while to
+        .state
+        .compare_exchange(SUSPENDED, RUNNING, Acquire, Relaxed)
+        .is_err()
+    {
+        assert!(
+            to.state.load(Relaxed) != EMPTY,
+            "a switch to a context that has ended"
+        );
         core::hint::spin_loop();
     }
     let top = to.top.load(Relaxed);
     if top != 0 {
         descriptors::set_kernel_stack(top);
     }
-    let state = if leave == Leave::Suspend { SUSPENDED } else { EMPTY };
+    let state = if leave == Leave::Suspend {
+        SUSPENDED
+    } else {
+        EMPTY
+    };
     // SAFETY: `from` runs here, so its stack is this one; `to` was suspended and is now claimed for
     // this CPU, so its stack pointer is what `prepare` or an earlier switch left. Both are static.
     // The state of `from` changes only after its last use of the stack.
-    unsafe { swap_stacks(from.stack_pointer.as_ptr(), to.stack_pointer.load(Relaxed), from.state.as_ptr(), state) };
+    unsafe {
+        swap_stacks(
+            from.stack_pointer.as_ptr(),
+            to.stack_pointer.load(Relaxed),
+            from.state.as_ptr(),
+            state,
+        )
+    };
 }
 
 /// Pushes the registers that a call preserves, stores RSP at `save`, loads `load`, writes `state`
@@ -133,11 +174,21 @@ pub fn switch(from: &'static Context, to: &'static Context, leave: Leave) {
 #[unsafe(naked)]
 unsafe extern "C" fn swap_stacks(save: *mut u64, load: u64, left: *mut u32, state: u32) {
     naked_asm!(
-        "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15",
+        "push rbx",
+        "push rbp",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
         "mov [rdi], rsp",
         "mov rsp, rsi",
         "mov [rdx], ecx",
-        "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbp",
+        "pop rbx",
         "ret",
     )
 }
@@ -160,9 +211,16 @@ extern "C" fn begin_in_rust(context: &'static Context) -> ! {
 /// # Panics
 /// If either address is not ring 3's.
 pub fn enter_user(rip: u64, rsp: u64, argument: u64) -> ! {
-    assert!(rip < crate::paging::USER_END && rsp <= crate::paging::USER_END, "ring 3 begins below {:#x}", crate::paging::USER_END);
+    assert!(
+        rip < crate::paging::USER_END && rsp <= crate::paging::USER_END,
+        "ring 3 begins below {:#x}",
+        crate::paging::USER_END
+    );
     crate::interrupts::disable();
-    assert!(!percpu::in_critical(), "ring 3 was entered from a critical section");
+    assert!(
+        !percpu::in_critical(),
+        "ring 3 was entered from a critical section"
+    );
     crate::entry::enter_user(rip, rsp, argument)
 }
 
@@ -171,6 +229,8 @@ pub fn enter_user(rip: u64, rsp: u64, argument: u64) -> ! {
 pub fn frame_pointer() -> u64 {
     let pointer: u64;
     // SAFETY: reads a register.
-    unsafe { core::arch::asm!("mov {}, rbp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        core::arch::asm!("mov {}, rbp", out(reg) pointer, options(nomem, nostack, preserves_flags))
+    };
     pointer
 }

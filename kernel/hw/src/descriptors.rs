@@ -49,7 +49,10 @@ struct Cell(UnsafeCell<Tables>);
 unsafe impl Sync for Cell {}
 
 static TABLES: [Cell; MAX_CPUS] = [const {
-    Cell(UnsafeCell::new(Tables { tss: TaskStateSegment::new(), gdt: GlobalDescriptorTable::empty() }))
+    Cell(UnsafeCell::new(Tables {
+        tss: TaskStateSegment::new(),
+        gdt: GlobalDescriptorTable::empty(),
+    }))
 }; MAX_CPUS];
 
 /// The first CPU's interrupt stacks before there is memory for guarded ones.
@@ -69,7 +72,9 @@ pub(crate) fn install(cpu: CpuId) {
     tables.gdt.append(Descriptor::user_data_segment());
     tables.gdt.append(Descriptor::user_code_segment());
     // SAFETY: the segment is in a static.
-    let task = tables.gdt.append(unsafe { Descriptor::tss_segment_unchecked(&tables.tss) });
+    let task = tables
+        .gdt
+        .append(unsafe { Descriptor::tss_segment_unchecked(&tables.tss) });
     // SAFETY: the tables are static, and hold just the segments loaded here; selectors of the null
     // segment are fine for data in long mode. GS is left alone: its base is the per-CPU area.
     unsafe {

@@ -149,8 +149,21 @@ extern "C" fn save() {
 #[unsafe(naked)]
 extern "C" fn resume() {
     naked_asm!(
-        "pop r15", "pop r14", "pop r13", "pop r12", "pop r11", "pop r10", "pop r9", "pop r8",
-        "pop rbp", "pop rdi", "pop rsi", "pop rdx", "pop rcx", "pop rbx", "pop rax",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop r11",
+        "pop r10",
+        "pop r9",
+        "pop r8",
+        "pop rbp",
+        "pop rdi",
+        "pop rsi",
+        "pop rdx",
+        "pop rcx",
+        "pop rbx",
+        "pop rax",
         "test byte ptr [rsp + 24], 3",
         "jz 1f",
         "swapgs",
@@ -233,18 +246,42 @@ type Stub = extern "C" fn();
 macro_rules! row {
     ($base:expr) => {
         [
-            stub::<{ $base }>, stub::<{ $base + 1 }>, stub::<{ $base + 2 }>, stub::<{ $base + 3 }>,
-            stub::<{ $base + 4 }>, stub::<{ $base + 5 }>, stub::<{ $base + 6 }>, stub::<{ $base + 7 }>,
-            stub::<{ $base + 8 }>, stub::<{ $base + 9 }>, stub::<{ $base + 10 }>, stub::<{ $base + 11 }>,
-            stub::<{ $base + 12 }>, stub::<{ $base + 13 }>, stub::<{ $base + 14 }>, stub::<{ $base + 15 }>,
+            stub::<{ $base }>,
+            stub::<{ $base + 1 }>,
+            stub::<{ $base + 2 }>,
+            stub::<{ $base + 3 }>,
+            stub::<{ $base + 4 }>,
+            stub::<{ $base + 5 }>,
+            stub::<{ $base + 6 }>,
+            stub::<{ $base + 7 }>,
+            stub::<{ $base + 8 }>,
+            stub::<{ $base + 9 }>,
+            stub::<{ $base + 10 }>,
+            stub::<{ $base + 11 }>,
+            stub::<{ $base + 12 }>,
+            stub::<{ $base + 13 }>,
+            stub::<{ $base + 14 }>,
+            stub::<{ $base + 15 }>,
         ]
     };
 }
 
 /// The stubs of vectors 0x20 and up, a row of sixteen each.
 static STUBS: [[Stub; 16]; 14] = [
-    row!(0x20), row!(0x30), row!(0x40), row!(0x50), row!(0x60), row!(0x70), row!(0x80),
-    row!(0x90), row!(0xa0), row!(0xb0), row!(0xc0), row!(0xd0), row!(0xe0), row!(0xf0),
+    row!(0x20),
+    row!(0x30),
+    row!(0x40),
+    row!(0x50),
+    row!(0x60),
+    row!(0x70),
+    row!(0x80),
+    row!(0x90),
+    row!(0xa0),
+    row!(0xb0),
+    row!(0xc0),
+    row!(0xd0),
+    row!(0xe0),
+    row!(0xf0),
 ];
 
 static IDT: Once<InterruptDescriptorTable> = Once::new();
@@ -253,13 +290,21 @@ fn build() -> InterruptDescriptorTable {
     let mut idt = InterruptDescriptorTable::new();
     set(&mut idt.divide_error, stub::<0>, None);
     set(&mut idt.debug, paranoid_stub::<1>, Some(Ist::Debug));
-    set(&mut idt.non_maskable_interrupt, paranoid_stub::<2>, Some(Ist::Nmi));
+    set(
+        &mut idt.non_maskable_interrupt,
+        paranoid_stub::<2>,
+        Some(Ist::Nmi),
+    );
     set(&mut idt.breakpoint, stub::<3>, None);
     set(&mut idt.overflow, stub::<4>, None);
     set(&mut idt.bound_range_exceeded, stub::<5>, None);
     set(&mut idt.invalid_opcode, stub::<6>, None);
     set(&mut idt.device_not_available, stub::<7>, None);
-    set(&mut idt.double_fault, paranoid_stub::<8>, Some(Ist::DoubleFault));
+    set(
+        &mut idt.double_fault,
+        paranoid_stub::<8>,
+        Some(Ist::DoubleFault),
+    );
     set(&mut idt.invalid_tss, stub::<10>, None);
     set(&mut idt.segment_not_present, stub::<11>, None);
     set(&mut idt.stack_segment_fault, stub::<12>, None);
@@ -267,7 +312,11 @@ fn build() -> InterruptDescriptorTable {
     set(&mut idt.page_fault, stub::<14>, None);
     set(&mut idt.x87_floating_point, stub::<16>, None);
     set(&mut idt.alignment_check, stub::<17>, None);
-    set(&mut idt.machine_check, paranoid_stub::<18>, Some(Ist::DoubleFault));
+    set(
+        &mut idt.machine_check,
+        paranoid_stub::<18>,
+        Some(Ist::DoubleFault),
+    );
     set(&mut idt.simd_floating_point, stub::<19>, None);
     for (vector, stub) in (0x20..=0xff).zip(STUBS.iter().flatten()) {
         set(&mut idt[vector], *stub, None);
@@ -281,7 +330,11 @@ fn build() -> InterruptDescriptorTable {
 fn allow_ring_3<F>(entry: &mut Entry<F>) {
     let address = entry.handler_addr();
     // SAFETY: the address is the entry's own.
-    unsafe { entry.set_handler_addr(address).set_privilege_level(PrivilegeLevel::Ring3) };
+    unsafe {
+        entry
+            .set_handler_addr(address)
+            .set_privilege_level(PrivilegeLevel::Ring3)
+    };
 }
 
 fn set<F>(entry: &mut Entry<F>, stub: Stub, ist: Option<Ist>) {
@@ -304,8 +357,8 @@ pub(crate) fn install() {
 /// The ways in which a kernel crashes, for seeing how that is reported.
 pub mod crash {
     use core::arch::asm;
-    use x86_64::structures::DescriptorTablePointer;
     use x86_64::VirtAddr;
+    use x86_64::structures::DescriptorTablePointer;
 
     /// Executes an undefined instruction.
     #[inline(never)]
@@ -325,12 +378,19 @@ pub mod crash {
     #[inline(never)]
     pub fn overflow_stack(depth: u64) -> u64 {
         let frame = core::hint::black_box([depth; 64]);
-        if depth == u64::MAX { 0 } else { overflow_stack(depth + 1) + frame[(depth % 64) as usize] }
+        if depth == u64::MAX {
+            0
+        } else {
+            overflow_stack(depth + 1) + frame[(depth % 64) as usize]
+        }
     }
 
     /// Has the next exception find no handler, which resets the machine.
     pub fn triple_fault() -> ! {
-        let nothing = DescriptorTablePointer { limit: 0, base: VirtAddr::zero() };
+        let nothing = DescriptorTablePointer {
+            limit: 0,
+            base: VirtAddr::zero(),
+        };
         // SAFETY: nothing runs on this CPU after it.
         unsafe {
             x86_64::instructions::tables::lidt(&nothing);

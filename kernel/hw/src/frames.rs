@@ -38,7 +38,11 @@ struct Pool {
     free: u64,
 }
 
-static POOL: IrqLock<Pool> = IrqLock::new(Pool { stretches: [(0, 0); 16], freed: None, free: 0 });
+static POOL: IrqLock<Pool> = IrqLock::new(Pool {
+    stretches: [(0, 0); 16],
+    freed: None,
+    free: 0,
+});
 static TOTAL: AtomicU64 = AtomicU64::new(0);
 
 /// How much memory there is.
@@ -55,7 +59,10 @@ pub fn init(boot: &BootInfo) {
     let taken = [
         (0, LOWEST),
         crate::paging::image_range(),
-        (boot.initrd_region.start & !(PAGE_SIZE - 1), boot.initrd_region.end),
+        (
+            boot.initrd_region.start & !(PAGE_SIZE - 1),
+            boot.initrd_region.end,
+        ),
         (phys::LIMIT, u64::MAX),
     ];
     let mut pool = POOL.lock();
@@ -98,7 +105,10 @@ fn subtract(ranges: &mut [(u64, u64); 16], count: usize, hole: (u64, u64)) -> us
 
 /// How much memory there is, and how much of it is free.
 pub fn usage() -> Usage {
-    Usage { total: TOTAL.load(Relaxed), free: POOL.lock().free }
+    Usage {
+        total: TOTAL.load(Relaxed),
+        free: POOL.lock().free,
+    }
 }
 
 /// The words of the frame at `address`, to be reached as atomics.
@@ -190,7 +200,10 @@ fn give(address: PhysAddr) {
 pub(crate) fn take_stretch(count: u64) -> Option<PhysAddr> {
     let mut pool = POOL.lock();
     let bytes = count * PAGE_SIZE;
-    let (start, _) = pool.stretches.iter_mut().find(|(start, end)| end - start >= bytes)?;
+    let (start, _) = pool
+        .stretches
+        .iter_mut()
+        .find(|(start, end)| end - start >= bytes)?;
     let address = PhysAddr::new(*start);
     *start += bytes;
     pool.free -= count;

@@ -21,12 +21,19 @@ static HEAP: Global = Global(IrqLock::new(Heap::empty()));
 // held with interrupts off, so neither another CPU nor a handler interferes.
 unsafe impl GlobalAlloc for Global {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.0.lock().allocate_first_fit(layout).map_or(core::ptr::null_mut(), NonNull::as_ptr)
+        self.0
+            .lock()
+            .allocate_first_fit(layout)
+            .map_or(core::ptr::null_mut(), NonNull::as_ptr)
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: the caller passes what `alloc` returned, which is not null, with its layout.
-        unsafe { self.0.lock().deallocate(NonNull::new_unchecked(pointer), layout) }
+        unsafe {
+            self.0
+                .lock()
+                .deallocate(NonNull::new_unchecked(pointer), layout)
+        }
     }
 }
 
@@ -38,7 +45,11 @@ pub fn init() {
     let start = crate::frames::take_stretch(SIZE / phys::PAGE_SIZE)
         .expect("memory for the heap: start the machine with at least 32 MiB");
     // SAFETY: the stretch is RAM in the direct map that nobody else will ever be given.
-    unsafe { HEAP.0.lock().init(phys::map(start).as_mut_ptr(), SIZE as usize) };
+    unsafe {
+        HEAP.0
+            .lock()
+            .init(phys::map(start).as_mut_ptr(), SIZE as usize)
+    };
 }
 
 /// The heap's bytes in use and in all.

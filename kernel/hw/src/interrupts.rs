@@ -30,7 +30,10 @@ impl Off {
     pub fn new() -> Self {
         let were_enabled = are_enabled();
         disable();
-        Off { were_enabled, _cpu: core::marker::PhantomData }
+        Off {
+            were_enabled,
+            _cpu: core::marker::PhantomData,
+        }
     }
 }
 

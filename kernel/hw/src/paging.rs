@@ -14,7 +14,10 @@ use crate::phys::{self, PAGE_SIZE};
 use crate::sync::IrqLock;
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 use shootdown::{Flush, Request, SpaceId};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
 use x86_64::structures::paging::{PageTableFlags as Flags, PhysFrame};
@@ -44,8 +47,12 @@ impl Rights {
     /// Kernel data.
     pub const KERNEL_DATA: Rights = Rights(Rights::KERNEL_CONSTANTS.0.union(Flags::WRITABLE));
     /// Device registers: not cached.
-    pub const DEVICE: Rights =
-        Rights(Rights::KERNEL_DATA.0.union(Flags::NO_CACHE).union(Flags::WRITE_THROUGH));
+    pub const DEVICE: Rights = Rights(
+        Rights::KERNEL_DATA
+            .0
+            .union(Flags::NO_CACHE)
+            .union(Flags::WRITE_THROUGH),
+    );
     /// Ring 3 may execute.
     pub const USER_TEXT: Rights = Rights(Flags::PRESENT.union(Flags::USER_ACCESSIBLE));
     /// Ring 3 may read.
@@ -121,7 +128,9 @@ impl core::fmt::Display for MapError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             MapError::NoMemory => "no frame is free",
-            MapError::NotUser => "not a page of the user half (0x1000 to 0x7fffffffffff, page 0 excluded)",
+            MapError::NotUser => {
+                "not a page of the user half (0x1000 to 0x7fffffffffff, page 0 excluded)"
+            }
             MapError::Mapped => "the page is mapped already",
             MapError::NotMapped => "the page is not mapped",
         })
@@ -145,7 +154,10 @@ fn index(address: u64, level: u32) -> usize {
 fn next_table(entry: &AtomicU64, make: Option<Flags>) -> Option<&'static Table> {
     let bits = entry.load(Acquire);
     if bits & Flags::PRESENT.bits() != 0 {
-        assert!(bits & Flags::HUGE_PAGE.bits() == 0, "a 4 KiB page was asked for inside a large one");
+        assert!(
+            bits & Flags::HUGE_PAGE.bits() == 0,
+            "a 4 KiB page was asked for inside a large one"
+        );
         return Some(table(bits & ADDRESS));
     }
     let address = Frame::zeroed()?.into_entry();
@@ -187,8 +199,13 @@ mod image {
     /// Physical addresses: of the image's first byte, and one past its text, its constants, its
     /// data. Whole pages.
     pub fn bounds() -> [u64; 4] {
-        [&raw const image_start, &raw const text_end, &raw const rodata_end, &raw const image_end]
-            .map(|symbol| symbol as u64 - KERNEL_BASE)
+        [
+            &raw const image_start,
+            &raw const text_end,
+            &raw const rodata_end,
+            &raw const image_end,
+        ]
+        .map(|symbol| symbol as u64 - KERNEL_BASE)
     }
 }
 
@@ -221,7 +238,10 @@ pub fn fixed_ranges() -> [Range<u64>; 2] {
 /// If memory runs out.
 #[cfg(target_os = "none")]
 pub fn init(boot: &BootInfo) {
-    let root = Frame::zeroed().expect("memory for the kernel's page tables").into_entry().as_u64();
+    let root = Frame::zeroed()
+        .expect("memory for the kernel's page tables")
+        .into_entry()
+        .as_u64();
     // Every top-level entry of the kernel's half exists from the start, so that a new address
     // space can copy them once and for all.
     for entry in &table(root)[256..] {
@@ -238,11 +258,20 @@ pub fn init(boot: &BootInfo) {
 #[cfg(target_os = "none")]
 fn map_direct(root: u64, boot: &BootInfo) {
     const LARGE: u64 = 2 << 20;
-    let top = boot.regions().iter().filter(|r| r.usable).map(|r| r.end).max().unwrap_or(0);
+    let top = boot
+        .regions()
+        .iter()
+        .filter(|r| r.usable)
+        .map(|r| r.end)
+        .max()
+        .unwrap_or(0);
     let top = top.clamp(4 << 30, phys::LIMIT);
     let [image_start, _, constants_end, _] = image::bounds();
     for start in (0..top).step_by(LARGE as usize) {
-        let in_ram = boot.regions().iter().any(|r| r.usable && r.start < start + LARGE && start < r.end);
+        let in_ram = boot
+            .regions()
+            .iter()
+            .any(|r| r.usable && r.start < start + LARGE && start < r.end);
         if !in_ram && start >= 4 << 30 {
             continue;
         }
@@ -250,18 +279,30 @@ fn map_direct(root: u64, boot: &BootInfo) {
             // The image's text and constants are read-only under this name too.
             for address in (start..start + LARGE).step_by(PAGE_SIZE as usize) {
                 let fixed = (image_start..constants_end).contains(&address);
-                let rights = if fixed { Rights::KERNEL_CONSTANTS } else { Rights::KERNEL_DATA };
+                let rights = if fixed {
+                    Rights::KERNEL_CONSTANTS
+                } else {
+                    Rights::KERNEL_DATA
+                };
                 set_leaf(root, phys::DIRECT_MAP + address, address, rights);
             }
             continue;
         }
-        let rights = if in_ram { Rights::KERNEL_DATA } else { Rights::DEVICE };
+        let rights = if in_ram {
+            Rights::KERNEL_DATA
+        } else {
+            Rights::DEVICE
+        };
         let mut current = table(root);
         for level in [3, 2] {
-            current = next_table(&current[index(phys::DIRECT_MAP + start, level)], Some(KERNEL_TABLE))
-                .expect("memory for the direct map");
+            current = next_table(
+                &current[index(phys::DIRECT_MAP + start, level)],
+                Some(KERNEL_TABLE),
+            )
+            .expect("memory for the direct map");
         }
-        current[index(phys::DIRECT_MAP + start, 1)].store(start | (rights.0 | Flags::HUGE_PAGE).bits(), Relaxed);
+        current[index(phys::DIRECT_MAP + start, 1)]
+            .store(start | (rights.0 | Flags::HUGE_PAGE).bits(), Relaxed);
     }
 }
 
@@ -283,14 +324,19 @@ fn map_image(root: u64) {
 
 #[cfg(target_os = "none")]
 fn set_leaf(root: u64, address: u64, frame: u64, rights: Rights) {
-    leaf(root, address, Some(KERNEL_TABLE)).expect("memory for page tables").store(frame | rights.0.bits(), Relaxed);
+    leaf(root, address, Some(KERNEL_TABLE))
+        .expect("memory for page tables")
+        .store(frame | rights.0.bits(), Relaxed);
 }
 
 /// Maps a page of the kernel's half that was never mapped, for every CPU and for good.
 pub(crate) fn map_kernel(address: VirtAddr, frame: Frame, rights: Rights) -> Option<()> {
     let root = KERNEL_ROOT.lock();
     let entry = leaf(*root, address.as_u64(), Some(KERNEL_TABLE))?;
-    assert!(entry.load(Acquire) & Flags::PRESENT.bits() == 0, "kernel page {address:?} mapped twice");
+    assert!(
+        entry.load(Acquire) & Flags::PRESENT.bits() == 0,
+        "kernel page {address:?} mapped twice"
+    );
     entry.store(frame.into_entry().as_u64() | rights.0.bits(), Release);
     Some(())
 }
@@ -393,7 +439,10 @@ impl UserTables {
         let entry = self.mapped(page)?;
         let rights = Entry(entry.load(Acquire)).rights();
         let old = Entry(entry.swap(frame.into_entry().as_u64() | rights.0.bits(), AcqRel));
-        Ok(Flush::new(self.request(page, 1)?, Frame::from_entry(PhysAddr::new(old.frame()))))
+        Ok(Flush::new(
+            self.request(page, 1)?,
+            Frame::from_entry(PhysAddr::new(old.frame())),
+        ))
     }
 
     /// Puts `frames` in the place of those mapped from `page` on, one after the other, each with
@@ -402,7 +451,11 @@ impl UserTables {
     /// # Errors
     /// One of the pages is not mapped, or not ring 3's; nothing has changed then, and `frames` are
     /// freed.
-    pub fn replace_all(&self, page: u64, frames: Vec<Frame>) -> Result<Flush<Vec<Frame>>, MapError> {
+    pub fn replace_all(
+        &self,
+        page: u64,
+        frames: Vec<Frame>,
+    ) -> Result<Flush<Vec<Frame>>, MapError> {
         let pages = frames.len() as u64;
         let request = self.request(page, pages)?;
         let exchange = |(entry, frame): (&AtomicU64, Frame)| {
@@ -410,7 +463,11 @@ impl UserTables {
             let old = Entry(entry.swap(frame.into_entry().as_u64() | rights.0.bits(), AcqRel));
             Frame::from_entry(PhysAddr::new(old.frame()))
         };
-        let old = self.all_mapped(page, pages)?.zip(frames).map(exchange).collect();
+        let old = self
+            .all_mapped(page, pages)?
+            .zip(frames)
+            .map(exchange)
+            .collect();
         Ok(Flush::new(request, old))
     }
 
@@ -437,7 +494,9 @@ impl UserTables {
         let request = self.request(page, pages)?;
         for entry in self.all_mapped(page, pages)? {
             let change = |bits| Some((bits & !RIGHTS) | rights.0.bits());
-            entry.fetch_update(AcqRel, Acquire, change).expect("never refuses");
+            entry
+                .fetch_update(AcqRel, Acquire, change)
+                .expect("never refuses");
         }
         Ok(Flush::new(request, ()))
     }
@@ -455,7 +514,8 @@ impl UserTables {
     /// # Errors
     /// The page is not mapped, or not ring 3's.
     pub fn clear_accessed(&self, page: u64) -> Result<(), MapError> {
-        self.mapped(page)?.fetch_and(!Flags::ACCESSED.bits(), AcqRel);
+        self.mapped(page)?
+            .fetch_and(!Flags::ACCESSED.bits(), AcqRel);
         Ok(())
     }
 
@@ -465,8 +525,12 @@ impl UserTables {
     }
 
     fn request(&self, page: u64, pages: u64) -> Result<Request, MapError> {
-        let end = pages.checked_mul(PAGE_SIZE).and_then(|bytes| page.checked_add(bytes));
-        let end = end.filter(|&end| end <= USER_END).ok_or(MapError::NotUser)?;
+        let end = pages
+            .checked_mul(PAGE_SIZE)
+            .and_then(|bytes| page.checked_add(bytes));
+        let end = end
+            .filter(|&end| end <= USER_END)
+            .ok_or(MapError::NotUser)?;
         Request::range(self.space, page, end).map_err(|_| MapError::NotUser)
     }
 
@@ -480,7 +544,11 @@ impl UserTables {
     }
 
     /// The entries of `pages` pages from `page` on, if every one is mapped.
-    fn all_mapped(&self, page: u64, pages: u64) -> Result<impl Iterator<Item = &'static AtomicU64>, MapError> {
+    fn all_mapped(
+        &self,
+        page: u64,
+        pages: u64,
+    ) -> Result<impl Iterator<Item = &'static AtomicU64>, MapError> {
         let all = (0..pages).map(move |number| self.mapped(page + number * PAGE_SIZE));
         all.clone().try_for_each(|entry| entry.map(|_| ()))?;
         Ok(all.flatten())
@@ -500,7 +568,10 @@ pub struct Root(u64);
 /// # Panics
 /// With interrupts on.
 pub fn load_user(root: Root, space: SpaceId) {
-    assert!(!crate::interrupts::are_enabled(), "CR3 and the current space change as one (I10): interrupts are on");
+    assert!(
+        !crate::interrupts::are_enabled(),
+        "CR3 and the current space change as one (I10): interrupts are on"
+    );
     load_root(root.0);
     crate::percpu::set_space(space.0);
 }
@@ -532,7 +603,10 @@ fn visit_user(address: u64, level: u32, base: u64, visit: &mut dyn FnMut(u64, En
 /// others since, which dropped its translations (I20).
 impl Drop for UserTables {
     fn drop(&mut self) {
-        assert!(crate::tlb::root() != self.root, "an address space was dropped on a CPU that uses it");
+        assert!(
+            crate::tlb::root() != self.root,
+            "an address space was dropped on a CPU that uses it"
+        );
         free_user(self.root, 3);
     }
 }

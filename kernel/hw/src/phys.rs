@@ -17,6 +17,9 @@ pub const PAGE_SIZE: u64 = 4096;
 /// # Panics
 /// If `address` is at or beyond [`LIMIT`].
 pub fn map(address: PhysAddr) -> VirtAddr {
-    assert!(address.as_u64() < LIMIT, "physical address {address:#x} is beyond the direct map's {LIMIT:#x}");
+    assert!(
+        address.as_u64() < LIMIT,
+        "physical address {address:#x} is beyond the direct map's {LIMIT:#x}"
+    );
     VirtAddr::new(DIRECT_MAP + address.as_u64())
 }

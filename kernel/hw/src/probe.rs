@@ -1,7 +1,7 @@
 //! Accesses that may fault and say so, through this CPU's TLB.
 
-use core::arch::{asm, naked_asm};
 use crate::entry::Frame;
+use core::arch::{asm, naked_asm};
 
 /// An access was refused: the page-fault error code (SDM vol. 3A, 4.7), or 0 for a general
 /// protection fault (an address that is not canonical).
@@ -52,8 +52,15 @@ const TOUCH: u64 = 5;
 /// Resumes a faulted access of this module with the error in RAX and RDX set. Returns whether the
 /// frame was one. For the handler of page faults and general protection faults.
 pub fn recover(frame: &mut Frame) -> bool {
-    let accesses = [(load as *const (), LOAD), (store as *const (), STORE), (touch as *const (), TOUCH)];
-    let Some((_, length)) = accesses.into_iter().find(|(access, _)| *access as u64 + ACCESS == frame.rip) else {
+    let accesses = [
+        (load as *const (), LOAD),
+        (store as *const (), STORE),
+        (touch as *const (), TOUCH),
+    ];
+    let Some((_, length)) = accesses
+        .into_iter()
+        .find(|(access, _)| *access as u64 + ACCESS == frame.rip)
+    else {
         return false;
     };
     frame.rip += length;
@@ -63,7 +70,11 @@ pub fn recover(frame: &mut Frame) -> bool {
 }
 
 fn result(value: u64, faulted: u64) -> Result<u64, Fault> {
-    if faulted == 0 { Ok(value) } else { Err(Fault { error: value }) }
+    if faulted == 0 {
+        Ok(value)
+    } else {
+        Err(Fault { error: value })
+    }
 }
 
 /// Reads the word at `address` through this CPU's TLB.
@@ -107,7 +118,9 @@ pub fn write(address: u64, value: u64) -> Result<(), Fault> {
 pub fn writable(address: u64) -> Result<(), Fault> {
     let (start, end) = crate::paging::image_range();
     let names = [crate::paging::KERNEL_BASE, crate::phys::DIRECT_MAP];
-    let in_image = names.iter().any(|base| (base + start..base + end).contains(&address));
+    let in_image = names
+        .iter()
+        .any(|base| (base + start..base + end).contains(&address));
     if !in_image || !address.is_multiple_of(8) {
         return Err(Fault { error: 0 });
     }

@@ -33,10 +33,17 @@ impl KernelStack {
         let guard = NEXT.fetch_add((pages + 1) * PAGE_SIZE, Relaxed);
         let bottom = guard + PAGE_SIZE;
         for page in 0..pages {
-            paging::map_kernel(VirtAddr::new(bottom + page * PAGE_SIZE), Frame::zeroed()?, Rights::KERNEL_DATA)?;
+            paging::map_kernel(
+                VirtAddr::new(bottom + page * PAGE_SIZE),
+                Frame::zeroed()?,
+                Rights::KERNEL_DATA,
+            )?;
         }
         COUNT.fetch_add(1, Relaxed);
-        Some(KernelStack { bottom, top: bottom + pages * PAGE_SIZE })
+        Some(KernelStack {
+            bottom,
+            top: bottom + pages * PAGE_SIZE,
+        })
     }
 
     /// One past the highest byte: where the stack pointer starts.

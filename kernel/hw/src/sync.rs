@@ -29,13 +29,19 @@ impl<T> IrqLock<T> {
     /// Takes the lock, spinning with interrupts off.
     pub fn lock(&self) -> IrqGuard<'_, T> {
         let off = Off::new();
-        IrqGuard { guard: self.0.lock(), _off: off }
+        IrqGuard {
+            guard: self.0.lock(),
+            _off: off,
+        }
     }
 
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Option<IrqGuard<'_, T>> {
         let off = Off::new();
-        Some(IrqGuard { guard: self.0.try_lock()?, _off: off })
+        Some(IrqGuard {
+            guard: self.0.try_lock()?,
+            _off: off,
+        })
     }
 }
 
@@ -98,7 +104,9 @@ impl<T> Lock<T> {
     /// Takes the lock, spinning in a critical section.
     pub fn lock(&self) -> Guard<'_, T> {
         percpu::enter_critical();
-        Guard { guard: Some(self.0.lock()) }
+        Guard {
+            guard: Some(self.0.lock()),
+        }
     }
 
     /// Takes the lock if it is free.

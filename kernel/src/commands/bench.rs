@@ -19,9 +19,18 @@ struct Benchmark {
 
 /// Every benchmark, in the order in which `bench` runs them.
 const ALL: [Benchmark; 3] = [
-    Benchmark { name: "round-trip", run: round_trip },
-    Benchmark { name: "revoke", run: revoke },
-    Benchmark { name: "at-once", run: at_once },
+    Benchmark {
+        name: "round-trip",
+        run: round_trip,
+    },
+    Benchmark {
+        name: "revoke",
+        run: revoke,
+    },
+    Benchmark {
+        name: "at-once",
+        run: at_once,
+    },
 ];
 
 /// The shootdowns that each initiator makes in `at-once`.
@@ -31,7 +40,9 @@ const INITIATORS: usize = 4;
 
 /// The benchmarks' names.
 pub fn names() -> Vec<String> {
-    ALL.iter().map(|benchmark| benchmark.name.to_string()).collect()
+    ALL.iter()
+        .map(|benchmark| benchmark.name.to_string())
+        .collect()
 }
 
 /// `bench`
@@ -39,14 +50,28 @@ pub fn bench(args: &args::Bench, output: &mut Output<'_>) -> Result<(), Failure>
     if machine::online().len() < 2 {
         return Err(Failure::new("a shootdown needs another CPU").hint("cargo kit run --cpus 4"));
     }
-    let wanted = |benchmark: &&Benchmark| args.name.as_deref().is_none_or(|name| name == benchmark.name);
-    ALL.iter().filter(wanted).try_for_each(|benchmark| (benchmark.run)(output))
+    let wanted = |benchmark: &&Benchmark| {
+        args.name
+            .as_deref()
+            .is_none_or(|name| name == benchmark.name)
+    };
+    ALL.iter()
+        .filter(wanted)
+        .try_for_each(|benchmark| (benchmark.run)(output))
 }
 
 /// Does `work` with a space of its own, which is active on `cpus` and on the shell's CPU.
-fn in_space<T>(cpus: CpuSet, work: impl FnOnce(&Arc<Space>) -> Result<T, Failure>) -> Result<T, Failure> {
-    let space = space::create().ok_or_else(|| Failure::new("no address space is free").hint("space drop ID"))?;
-    let result = cpus.with(HERE).into_iter().try_for_each(|cpu| on(cpu, Some(&space), || ())).and_then(|()| work(&space));
+fn in_space<T>(
+    cpus: CpuSet,
+    work: impl FnOnce(&Arc<Space>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let space = space::create()
+        .ok_or_else(|| Failure::new("no address space is free").hint("space drop ID"))?;
+    let result = cpus
+        .with(HERE)
+        .into_iter()
+        .try_for_each(|cpu| on(cpu, Some(&space), || ()))
+        .and_then(|()| work(&space));
     let id = space.id();
     drop(space);
     super::memory::retire(id)?;
@@ -61,8 +86,10 @@ fn round_trip(output: &mut Output<'_>) -> Result<(), Failure> {
     sets.extend((three.len() > 1).then_some(three));
     let mut table = Table::new(["targets", "floor_ticks", "shootdown_ticks", "ratio"]);
     for targets in sets {
-        let measured = in_space(targets, |space| on(HERE, Some(space), move || bench::round_trip(targets)))?
-            .map_err(|silent| Failure::new(format_args!("CPUs {silent} did not answer")))?;
+        let measured = in_space(targets, |space| {
+            on(HERE, Some(space), move || bench::round_trip(targets))
+        })?
+        .map_err(|silent| Failure::new(format_args!("CPUs {silent} did not answer")))?;
         table.row([
             targets.into(),
             measured.floor.into(),
@@ -79,14 +106,29 @@ fn at_once(output: &mut Output<'_>) -> Result<(), Failure> {
     let before = protocols::in_use();
     let initiators: CpuSet = machine::online().into_iter().take(INITIATORS).collect();
     let shootdowns = ROUNDS * initiators.len() as u64;
-    let mut table = Table::new(["protocol", "initiators", "shootdowns", "ticks", "per_million_ticks", "against_lock"]);
+    let mut table = Table::new([
+        "protocol",
+        "initiators",
+        "shootdowns",
+        "ticks",
+        "per_million_ticks",
+        "against_lock",
+    ]);
     let mut measured = Vec::new();
     for name in protocols::NAMES {
         protocols::choose(name, before.padded, job::quiesce);
-        measured.push((name, in_space(initiators, |space| Ok(bench::at_once(space, initiators, ROUNDS)))?));
+        measured.push((
+            name,
+            in_space(initiators, |space| {
+                Ok(bench::at_once(space, initiators, ROUNDS))
+            })?,
+        ));
     }
     protocols::choose(before.name, before.padded, job::quiesce);
-    let lock = measured.iter().find(|(name, _)| *name == "global-lock").and_then(|(_, ticks)| ticks.ok());
+    let lock = measured
+        .iter()
+        .find(|(name, _)| *name == "global-lock")
+        .and_then(|(_, ticks)| ticks.ok());
     for (name, ticks) in measured {
         let ticks = ticks.map_err(Failure::new)?;
         table.row([
@@ -105,12 +147,21 @@ fn at_once(output: &mut Output<'_>) -> Result<(), Failure> {
 /// What `mprotect` does elsewhere: a ring-3 program takes a right away from a page that programs on
 /// every other CPU keep reading. By one program, then by two at once, each with its page.
 fn revoke(output: &mut Output<'_>) -> Result<(), Failure> {
-    let mut table = Table::new(["initiators", "readers", "revocations", "ticks_a_call", "us_a_call", "against_one"]);
+    let mut table = Table::new([
+        "initiators",
+        "readers",
+        "revocations",
+        "ticks_a_call",
+        "us_a_call",
+        "against_one",
+    ]);
     let mut one = 0;
     for count in [1, 2] {
         let initiators: CpuSet = machine::online().into_iter().take(count).collect();
         let readers = machine::online().minus(initiators);
-        let ticks = in_space(CpuSet::EMPTY, |space| bench::revoke(space, initiators, readers).map_err(Failure::new))?;
+        let ticks = in_space(CpuSet::EMPTY, |space| {
+            bench::revoke(space, initiators, readers).map_err(Failure::new)
+        })?;
         if count == 1 {
             one = ticks;
         }

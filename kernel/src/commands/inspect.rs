@@ -20,9 +20,15 @@ pub fn cpus(output: &mut Output<'_>) -> Result<(), Failure> {
     let mut table = Table::new(["cpu", "apic_id", "state", "thread", "space", "queued"]);
     for cpu in machine::online() {
         let local = percpu::of(cpu);
-        let running = threads.iter().find(|thread| thread.index == local.running_thread());
+        let running = threads
+            .iter()
+            .find(|thread| thread.index == local.running_thread());
         let name = running.map_or("?", |thread| thread.name.as_str());
-        let state = if name.starts_with("idle") { "idle" } else { "running" };
+        let state = if name.starts_with("idle") {
+            "idle"
+        } else {
+            "running"
+        };
         table.row([
             cpu.into(),
             ap::apic_id(cpu).into(),
@@ -33,7 +39,11 @@ pub fn cpus(output: &mut Output<'_>) -> Result<(), Failure> {
         ]);
     }
     for &id in &facts.missing {
-        table.row([Value::nothing(), id.into(), Value::from("did not come up").styled(Style::Bad)]);
+        table.row([
+            Value::nothing(),
+            id.into(),
+            Value::from("did not come up").styled(Style::Bad),
+        ]);
     }
     output.table("cpus", table);
     Ok(())
@@ -60,7 +70,11 @@ pub fn mem(output: &mut Output<'_>) -> Result<(), Failure> {
     let mut map = Table::new(["start", "end", "kind"]);
     for region in boot::facts().boot.regions() {
         let kind = if region.usable { "RAM" } else { "reserved" };
-        map.row([Value::hex(region.start), Value::hex(region.end), kind.into()]);
+        map.row([
+            Value::hex(region.start),
+            Value::hex(region.end),
+            kind.into(),
+        ]);
     }
     output.table("map", map);
     let usage = frames::usage();
@@ -107,7 +121,9 @@ pub fn backtrace(args: &args::Backtrace, output: &mut Output<'_>) -> Result<(), 
 
 /// `threads`
 pub fn threads(output: &mut Output<'_>) -> Result<(), Failure> {
-    let mut table = Table::new(["thread", "name", "state", "cpu", "affinity", "pins", "space", "switches"]);
+    let mut table = Table::new([
+        "thread", "name", "state", "cpu", "affinity", "pins", "space", "switches",
+    ]);
     for view in thread::views() {
         table.row([
             view.index.into(),
@@ -127,11 +143,23 @@ pub fn threads(output: &mut Output<'_>) -> Result<(), Failure> {
 /// `percpu`
 pub fn percpu(args: &args::Percpu, output: &mut Output<'_>) -> Result<(), Failure> {
     let columns = [
-        "cpu", "thread", "space", "critical", "owed", "addr1", "addr2", "request_space", "generation", "operation",
+        "cpu",
+        "thread",
+        "space",
+        "critical",
+        "owed",
+        "addr1",
+        "addr2",
+        "request_space",
+        "generation",
+        "operation",
         "outstanding",
     ];
     let mut table = Table::new(columns);
-    for cpu in machine::online().into_iter().filter(|&cpu| args.cpu.is_none_or(|only| only == cpu)) {
+    for cpu in machine::online()
+        .into_iter()
+        .filter(|&cpu| args.cpu.is_none_or(|only| only == cpu))
+    {
         let local = percpu::of(cpu);
         let mut row: Vec<Value> = vec![
             cpu.into(),
@@ -146,7 +174,10 @@ pub fn percpu(args: &args::Percpu, output: &mut Output<'_>) -> Result<(), Failur
                 Value::hex(request.addr2),
                 request.space.into(),
                 request.generation.into(),
-                request.operation().map_or("?", |operation| operation.name()).into(),
+                request
+                    .operation()
+                    .map_or("?", |operation| operation.name())
+                    .into(),
             ]),
             None => row.extend([(); 5].map(|()| Value::nothing())),
         }

@@ -3,9 +3,9 @@
 use super::{HERE, IN_USE, on, space_of};
 use crate::space::{self, Error, Shoot, Space};
 use crate::{job, machine, protocols};
+use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
-use alloc::format;
 use core::sync::atomic::Ordering::Relaxed;
 use hw::frames::POISON;
 use hw::paging::{MapError, Rights};
@@ -26,7 +26,9 @@ fn rights(access: Access) -> Rights {
 fn refused(error: Error) -> Failure {
     match error {
         Error::Map(error @ MapError::NotMapped) => Failure::new(error).hint("map ADDRESS"),
-        Error::Map(error @ MapError::Mapped) => Failure::new(error).hint("remap ADDRESS, or unmap it first"),
+        Error::Map(error @ MapError::Mapped) => {
+            Failure::new(error).hint("remap ADDRESS, or unmap it first")
+        }
         Error::Map(error) => Failure::new(error),
         Error::Abandoned => Failure::new(format_args!(
             "the shootdown was given up: CPUs {} have not acknowledged; the old frames are lost",
@@ -44,12 +46,18 @@ pub fn space(args: &args::Space, output: &mut Output<'_>) -> Result<(), Failure>
     match (args.action, args.id) {
         (SpaceAction::New, _) => {
             let space = space::create().ok_or_else(|| {
-                Failure::new(format_args!("no address space is free (at most {})", space::MAX_SPACES - 1))
-                    .hint("space drop ID")
+                Failure::new(format_args!(
+                    "no address space is free (at most {})",
+                    space::MAX_SPACES - 1
+                ))
+                .hint("space drop ID")
             })?;
             IN_USE.store(space.id().0, Relaxed);
             output.field("space", space.id());
-            output.note(format_args!("address space {} is in use from now on", space.id()));
+            output.note(format_args!(
+                "address space {} is in use from now on",
+                space.id()
+            ));
         }
         (SpaceAction::Use, Some(id)) => {
             IN_USE.store(space_of(Some(id))?.id().0, Relaxed);
@@ -85,8 +93,11 @@ fn list(output: &mut Output<'_>) {
 /// Who still uses it.
 pub fn retire(id: SpaceId) -> Result<(), Failure> {
     space::retire(id).map_err(|in_use| {
-        let who =
-            if in_use.threads { "threads are in it".to_string() } else { format!("active on CPUs {}", in_use.active) };
+        let who = if in_use.threads {
+            "threads are in it".to_string()
+        } else {
+            format!("active on CPUs {}", in_use.active)
+        };
         Failure::new(format_args!("address space {id} is still used: {who}")).hint("threads")
     })
 }
@@ -96,7 +107,10 @@ pub fn map(args: &args::Map, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
     let (page, pages, rights) = (args.address.get(), args.pages, rights(args.access));
     let inside = space.clone();
-    let tag = on(args.from.unwrap_or(HERE), None, move || inside.map(page, pages, rights))?.map_err(refused)?;
+    let tag = on(args.from.unwrap_or(HERE), None, move || {
+        inside.map(page, pages, rights)
+    })?
+    .map_err(refused)?;
     output.field("address", Value::hex(page));
     output.field("pages", pages);
     output.field("space", space.id());
@@ -108,7 +122,9 @@ pub fn map(args: &args::Map, output: &mut Output<'_>) -> Result<(), Failure> {
 pub fn unmap(args: &args::Unmap, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
     let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot));
-    change(&space, args.from, move |space| space.unmap(page, pages, shoot))?;
+    change(&space, args.from, move |space| {
+        space.unmap(page, pages, shoot)
+    })?;
     output.field("address", Value::hex(page));
     output.field("pages", pages);
     say_shot(&space, args.noshoot, output);
@@ -120,10 +136,12 @@ pub fn remap(args: &args::Remap, output: &mut Output<'_>) -> Result<(), Failure>
     let space = space_of(args.space)?;
     let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot));
     let tags = change(&space, args.from, move |space| {
-        (0..pages).map(|number| space.remap(page + number * PAGE_SIZE, shoot)).try_fold(0, |first, tag| {
-            let tag = tag?;
-            Ok(if first == 0 { tag } else { first })
-        })
+        (0..pages)
+            .map(|number| space.remap(page + number * PAGE_SIZE, shoot))
+            .try_fold(0, |first, tag| {
+                let tag = tag?;
+                Ok(if first == 0 { tag } else { first })
+            })
     })?;
     output.field("address", Value::hex(page));
     output.field("pages", pages);
@@ -137,7 +155,9 @@ pub fn protect(args: &args::Protect, output: &mut Output<'_>) -> Result<(), Fail
     let space = space_of(args.space)?;
     let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot));
     let rights = rights(args.access);
-    change(&space, args.from, move |space| space.protect(page, pages, rights, shoot))?;
+    change(&space, args.from, move |space| {
+        space.protect(page, pages, rights, shoot)
+    })?;
     output.field("address", Value::hex(page));
     output.field("pages", pages);
     say_shot(&space, args.noshoot, output);
@@ -180,7 +200,9 @@ fn judge(seen: u64, truth: Option<u64>) -> Value {
 pub fn read(args: &args::Read, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
     let address = args.address.get();
-    let cpus = args.on.map_or(CpuSet::only(HERE), |on| on.resolve(HERE, machine::online()));
+    let cpus = args
+        .on
+        .map_or(CpuSet::only(HERE), |on| on.resolve(HERE, machine::online()));
     let mut table = Table::new(["cpu", "value", "page_table_says", "verdict"]);
     let mut fault = None;
     for cpu in cpus {
@@ -188,7 +210,12 @@ pub fn read(args: &args::Read, output: &mut Output<'_>) -> Result<(), Failure> {
         let truth = space.look(address);
         let truth_value = truth.map_or(Value::from("not mapped"), Value::hex);
         match seen {
-            Ok(seen) => table.row([cpu.into(), Value::hex(seen), truth_value, judge(seen, truth)]),
+            Ok(seen) => table.row([
+                cpu.into(),
+                Value::hex(seen),
+                truth_value,
+                judge(seen, truth),
+            ]),
             Err(error) => {
                 let verdict = Value::from(format!("page fault: {error}")).styled(Style::Warn);
                 table.row([cpu.into(), Value::nothing(), truth_value, verdict]);
@@ -198,9 +225,10 @@ pub fn read(args: &args::Read, output: &mut Output<'_>) -> Result<(), Failure> {
     }
     output.table("reads", table);
     match fault {
-        Some((cpu, error)) => {
-            Err(Failure::new(format_args!("CPU {cpu} took a page fault reading {address:#x}: {error}")).hint("map ADDRESS"))
-        }
+        Some((cpu, error)) => Err(Failure::new(format_args!(
+            "CPU {cpu} took a page fault reading {address:#x}: {error}"
+        ))
+        .hint("map ADDRESS")),
         None => Ok(()),
     }
 }
@@ -210,13 +238,19 @@ pub fn write(args: &args::Write, output: &mut Output<'_>) -> Result<(), Failure>
     let space = space_of(args.space)?;
     let (address, value, cpu) = (args.address.get(), args.value, args.on.unwrap_or(HERE));
     on(cpu, Some(&space), move || probe::write(address, value))?.map_err(|error| {
-        Failure::new(format_args!("CPU {cpu} could not write {address:#x}: {error}")).hint("protect ADDRESS rw")
+        Failure::new(format_args!(
+            "CPU {cpu} could not write {address:#x}: {error}"
+        ))
+        .hint("protect ADDRESS rw")
     })?;
     output.field("cpu", cpu);
     output.field("address", Value::hex(address));
     output.field("value", Value::hex(value));
     if space.look(address) != Some(value) {
-        output.styled_note(Style::Bad, "the write went through a stale translation: the page table leads elsewhere");
+        output.styled_note(
+            Style::Bad,
+            "the write went through a stale translation: the page table leads elsewhere",
+        );
     }
     Ok(())
 }
@@ -226,14 +260,23 @@ pub fn probe(args: &args::Probe, output: &mut Output<'_>) -> Result<(), Failure>
     let space = space_of(args.space)?;
     let address = args.address.get();
     if space.entry(address).is_none() {
-        return Err(Failure::new(format_args!("{address:#x} is not mapped: there is no accessed bit to look at"))
-            .hint("map ADDRESS"));
+        return Err(Failure::new(format_args!(
+            "{address:#x} is not mapped: there is no accessed bit to look at"
+        ))
+        .hint("map ADDRESS"));
     }
     let mut table = Table::new(["cpu", "tlb"]);
     for cpu in args.on.resolve(HERE, machine::online()) {
         // A CPU that has not entered the space cannot hold its translations.
         let held = space::active(space.id()).contains(cpu) && residency(&space, cpu, address)?;
-        table.row([cpu.into(), if held { Value::from("holds it") } else { Value::from("miss").styled(Style::Dim) }]);
+        table.row([
+            cpu.into(),
+            if held {
+                Value::from("holds it")
+            } else {
+                Value::from("miss").styled(Style::Dim)
+            },
+        ]);
     }
     output.table("probe", table);
     Ok(())
@@ -248,5 +291,6 @@ fn residency(space: &Arc<Space>, cpu: CpuId, address: u64) -> Result<bool, Failu
         probe::read(address).ok()?;
         Some(!inside.entry(address)?.accessed())
     });
-    hit.map_err(Failure::new)?.ok_or_else(|| Failure::new(format_args!("CPU {cpu} took a page fault")))
+    hit.map_err(Failure::new)?
+        .ok_or_else(|| Failure::new(format_args!("CPU {cpu} took a page fault")))
 }

@@ -46,8 +46,13 @@ pub fn selftest(args: &args::Selftest, output: &mut Output<'_>) -> Result<(), Fa
         output.styled_note(Style::Bad, format_args!("{name}: {why}"));
     }
     match failed.first() {
-        Some((name, why)) => Err(Failure::new(format_args!("{} of the tests failed; the first: {name}: {why}", failed.len()))),
-        None if console::interrupted() => Err(Failure::new("ended by Ctrl-C before all tests had run")),
+        Some((name, why)) => Err(Failure::new(format_args!(
+            "{} of the tests failed; the first: {name}: {why}",
+            failed.len()
+        ))),
+        None if console::interrupted() => {
+            Err(Failure::new("ended by Ctrl-C before all tests had run"))
+        }
         None => Ok(()),
     }
 }

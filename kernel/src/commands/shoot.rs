@@ -2,8 +2,8 @@
 
 use super::{HERE, on, space_of};
 use crate::{job, machine, protocols};
-use alloc::{format, vec};
 use alloc::vec::Vec;
+use alloc::{format, vec};
 use shell::Failure;
 use shell::commands::{Extent, Layout, Sending, args};
 use shell::report::{Output, Style, Table, Value};
@@ -14,17 +14,24 @@ pub fn ipi(args: &args::Ipi, output: &mut Output<'_>) -> Result<(), Failure> {
     let from = args.from.unwrap_or(HERE);
     let targets = args.targets.resolve(from, machine::online()).without(from);
     if targets.is_empty() {
-        return Err(Failure::new("there is no CPU to send to").expected("a set with a CPU other than the sender"));
+        return Err(Failure::new("there is no CPU to send to")
+            .expected("a set with a CPU other than the sender"));
     }
     let count = args.count;
     let ticks = on(from, None, move || round_trips(targets, count))?.map_err(|silent| {
-        Failure::new(format_args!("CPUs {silent} did not answer within five seconds")).hint("lapic CPU")
+        Failure::new(format_args!(
+            "CPUs {silent} did not answer within five seconds"
+        ))
+        .hint("lapic CPU")
     })?;
     output.field("from", from);
     output.field("to", targets);
     output.field("round_trips", ticks.len());
     output.field("ticks_least", ticks.iter().min().copied());
-    output.field("ticks_mean", ticks.iter().sum::<u64>() / ticks.len().max(1) as u64);
+    output.field(
+        "ticks_mean",
+        ticks.iter().sum::<u64>() / ticks.len().max(1) as u64,
+    );
     output.field("ticks_most", ticks.iter().max().copied());
     Ok(())
 }
@@ -45,10 +52,14 @@ pub fn proto(args: &args::Proto, output: &mut Output<'_>) -> Result<(), Failure>
     let now = protocols::in_use();
     let name = args.name.as_deref().unwrap_or(now.name);
     if args.layout.is_some() && name != "scoreboard" {
-        return Err(Failure::new(format_args!("{name} has no scoreboard whose rows could be laid out"))
-            .hint("proto scoreboard padded"));
+        return Err(Failure::new(format_args!(
+            "{name} has no scoreboard whose rows could be laid out"
+        ))
+        .hint("proto scoreboard padded"));
     }
-    let padded = args.layout.map_or(now.padded, |layout| layout == Layout::Padded);
+    let padded = args
+        .layout
+        .map_or(now.padded, |layout| layout == Layout::Padded);
     protocols::choose(name, padded, job::quiesce);
     if let Some(sending) = args.sending {
         protocols::set_broadcast(sending == Sending::Broadcast);
@@ -57,11 +68,22 @@ pub fn proto(args: &args::Proto, output: &mut Output<'_>) -> Result<(), Failure>
     let mut table = Table::new(["protocol", "in_use", "layout", "sending"]);
     for name in protocols::NAMES {
         let used = name == now.name;
-        let mark = if used { Value::from(true).styled(Style::Good) } else { Value::from(false) };
+        let mark = if used {
+            Value::from(true).styled(Style::Good)
+        } else {
+            Value::from(false)
+        };
         let mut row = vec![Value::from(name), mark];
         if name == "scoreboard" {
             row.push(if now.padded { "padded" } else { "unpadded" }.into());
-            row.push(if now.broadcast { "broadcast" } else { "selected" }.into());
+            row.push(
+                if now.broadcast {
+                    "broadcast"
+                } else {
+                    "selected"
+                }
+                .into(),
+            );
         }
         table.row(row);
     }
@@ -73,17 +95,29 @@ pub fn proto(args: &args::Proto, output: &mut Output<'_>) -> Result<(), Failure>
 pub fn scoreboard(output: &mut Output<'_>) -> Result<(), Failure> {
     let online = machine::online();
     if protocols::slot(HERE, HERE).is_none() {
-        return Err(Failure::new(format_args!("{} has no scoreboard", protocols::in_use().name)).hint("proto scoreboard"));
+        return Err(Failure::new(format_args!(
+            "{} has no scoreboard",
+            protocols::in_use().name
+        ))
+        .hint("proto scoreboard"));
     }
     let mut columns = vec![format!("target")];
-    columns.extend(online.into_iter().map(|initiator| format!("from_{initiator}")));
+    columns.extend(
+        online
+            .into_iter()
+            .map(|initiator| format!("from_{initiator}")),
+    );
     let mut table = Table::new(columns);
     for target in online {
         let mut row: Vec<Value> = vec![target.into()];
-        row.extend(online.into_iter().map(|initiator| match protocols::slot(target, initiator) {
-            Some(0) => Value::from(0_u64).styled(Style::Bad),
-            word => word.into(),
-        }));
+        row.extend(
+            online
+                .into_iter()
+                .map(|initiator| match protocols::slot(target, initiator) {
+                    Some(0) => Value::from(0_u64).styled(Style::Bad),
+                    word => word.into(),
+                }),
+        );
         table.row(row);
     }
     output.table("scoreboard", table);
@@ -104,8 +138,11 @@ pub fn shoot(args: &args::Shoot, output: &mut Output<'_>) -> Result<(), Failure>
         None => protocols::shoot(request, targets),
     })?;
     let proof = proof.map_err(|_| {
-        Failure::new(format_args!("given up: CPUs {} have not acknowledged", protocols::outstanding(from)))
-            .hint("scoreboard, lapic CPU, backtrace CPU")
+        Failure::new(format_args!(
+            "given up: CPUs {} have not acknowledged",
+            protocols::outstanding(from)
+        ))
+        .hint("scoreboard, lapic CPU, backtrace CPU")
     })?;
     tell(&proof, output);
     Ok(())
@@ -143,7 +180,10 @@ fn tell(proof: &Acknowledged, output: &mut Output<'_>) {
     output.field("generation", proof.generation());
     output.field("local_invalidation", proof.local());
     if !proof.complete() {
-        output.styled_note(Style::Warn, "a CPU on which the space is active was not asked: it may hold stale translations");
+        output.styled_note(
+            Style::Warn,
+            "a CPU on which the space is active was not asked: it may hold stale translations",
+        );
     }
     if proof.generation().is_none() {
         output.note("no other CPU had to be asked: no IPI was sent");

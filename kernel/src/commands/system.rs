@@ -13,7 +13,14 @@ use shell::report::Output;
 pub fn version(output: &mut Output<'_>) -> Result<(), Failure> {
     let facts = boot::facts();
     output.field("version", env!("CARGO_PKG_VERSION"));
-    output.field("build", if cfg!(debug_assertions) { "debug" } else { "release" });
+    output.field(
+        "build",
+        if cfg!(debug_assertions) {
+            "debug"
+        } else {
+            "release"
+        },
+    );
     output.field("cpus", machine::online().len());
     output.field("apic", alloc::format!("{}", facts.apic));
     output.field("protocol", protocols::in_use().name);

@@ -14,25 +14,42 @@ pub fn identity() -> Result<(), Unmet> {
     for cpu in machine::online() {
         let (found, apic) = on(cpu, None, || (percpu::cpu(), apic::id()))?;
         ensure!(found == cpu, "CPU {cpu} takes itself for CPU {found}");
-        ensure!(apic == ap::apic_id(cpu), "CPU {cpu} has APIC id {apic}, not {}", ap::apic_id(cpu));
+        ensure!(
+            apic == ap::apic_id(cpu),
+            "CPU {cpu} has APIC id {apic}, not {}",
+            ap::apic_id(cpu)
+        );
         let area = percpu::of(cpu);
-        ensure!(on(cpu, None, percpu::thread)? < crate::thread::MAX_THREADS, "CPU {cpu} runs a thread of no table");
-        ensure!(!area.preemption_owed() || area.critical_depth() > 0 || cpu == CpuId::BOOT, "CPU {cpu} owes a preemption");
+        ensure!(
+            on(cpu, None, percpu::thread)? < crate::thread::MAX_THREADS,
+            "CPU {cpu} runs a thread of no table"
+        );
+        ensure!(
+            !area.preemption_owed() || area.critical_depth() > 0 || cpu == CpuId::BOOT,
+            "CPU {cpu} owes a preemption"
+        );
     }
     Ok(())
 }
 
 fn answers() -> impl Iterator<Item = (CpuId, u64)> {
-    machine::online().into_iter().map(|cpu| (cpu, percpu::of(cpu).counted(Counter::TestIpis)))
+    machine::online()
+        .into_iter()
+        .map(|cpu| (cpu, percpu::of(cpu).counted(Counter::TestIpis)))
 }
 
 /// Sends to `targets` from `from`, and compares what each CPU has counted.
 fn send(from: CpuId, targets: CpuSet) -> Result<(), Unmet> {
     let before: alloc::vec::Vec<_> = answers().collect();
-    on(from, None, move || job::test(targets))?.map_err(|silent| format!("CPUs {silent} did not answer CPU {from}"))?;
+    on(from, None, move || job::test(targets))?
+        .map_err(|silent| format!("CPUs {silent} did not answer CPU {from}"))?;
     for ((cpu, after), (_, before)) in answers().zip(before) {
         let expected = u64::from(targets.contains(cpu));
-        ensure!(after - before == expected, "CPU {cpu} took {} interrupts, not {expected}", after - before);
+        ensure!(
+            after - before == expected,
+            "CPU {cpu} took {} interrupts, not {expected}",
+            after - before
+        );
     }
     Ok(())
 }
@@ -69,11 +86,27 @@ pub fn irr() -> Result<(), Unmet> {
         let taken_once = spin_until(|| taken() - before > 0);
         let after = apic::pending();
         ensure!(accepted, "IRR does not show the interrupt: {}", pending.irr);
-        ensure!(!pending.isr.contains(TEST.number()), "ISR shows an interrupt that cannot be in service: {}", pending.isr);
-        ensure!(early == 0, "{early} interrupts were taken while they were off");
-        ensure!(taken_once && taken() - before == 1, "{} interrupts were taken for {SENT} sent while they were off, not 1", taken() - before);
+        ensure!(
+            !pending.isr.contains(TEST.number()),
+            "ISR shows an interrupt that cannot be in service: {}",
+            pending.isr
+        );
+        ensure!(
+            early == 0,
+            "{early} interrupts were taken while they were off"
+        );
+        ensure!(
+            taken_once && taken() - before == 1,
+            "{} interrupts were taken for {SENT} sent while they were off, not 1",
+            taken() - before
+        );
         let vector = TEST.number();
-        ensure!(!after.irr.contains(vector) && !after.isr.contains(vector), "the interrupt is over, but IRR is {}, ISR {}", after.irr, after.isr);
+        ensure!(
+            !after.irr.contains(vector) && !after.isr.contains(vector),
+            "the interrupt is over, but IRR is {}, ISR {}",
+            after.irr,
+            after.isr
+        );
         Ok(())
     })?
 }

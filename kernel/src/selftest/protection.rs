@@ -23,7 +23,9 @@ pub fn w_xor_x() -> Result<(), Unmet> {
         mapping.physical < range.end && range.start < mapping.physical + mapping.bytes
     };
     let fixed = |mapping: &Mapping| meets(mapping, &text) || meets(mapping, &constants);
-    let is_text = |mapping: &Mapping| text.contains(&mapping.physical) && mapping.physical + mapping.bytes <= text.end;
+    let is_text = |mapping: &Mapping| {
+        text.contains(&mapping.physical) && mapping.physical + mapping.bytes <= text.end
+    };
     let (mut wrong, mut executable) = (None, 0_u64);
     paging::kernel_mappings(UPPER_HALF..=u64::MAX, |mapping| {
         executable += u64::from(mapping.allows.execute);
@@ -37,7 +39,9 @@ pub fn w_xor_x() -> Result<(), Unmet> {
         wrong.get_or_insert((mapping.address, fault));
     });
     if let Some((address, fault)) = wrong {
-        return Err(Unmet::Failed(alloc::format!("the page at {address:#x} {fault}")));
+        return Err(Unmet::Failed(alloc::format!(
+            "the page at {address:#x} {fault}"
+        )));
     }
     // Or the walk has seen nothing at all.
     ensure!(executable > 0, "no page of the kernel's half is executable");
@@ -59,12 +63,20 @@ fn attempt() -> Result<(), Unmet> {
     let datum = DATUM.as_ptr() as u64;
     for (what, address) in [("text", text), ("a constant", constant)] {
         for address in [address, alias(address)] {
-            ensure!(probe::writable(address).is_err(), "CPU {}: {what} at {address:#x} is writable", hw::percpu::cpu());
+            ensure!(
+                probe::writable(address).is_err(),
+                "CPU {}: {what} at {address:#x} is writable",
+                hw::percpu::cpu()
+            );
         }
     }
     // The attempt itself can succeed.
     for address in [datum, alias(datum)] {
-        ensure!(probe::writable(address).is_ok(), "CPU {}: data at {address:#x} is not writable", hw::percpu::cpu());
+        ensure!(
+            probe::writable(address).is_ok(),
+            "CPU {}: data at {address:#x} is not writable",
+            hw::percpu::cpu()
+        );
     }
     Ok(())
 }

@@ -37,21 +37,41 @@ fn run(code: &[u64], rights: Rights, argument: u64) -> Result<Outcome, Unmet> {
     for (word, code) in frame.words().iter().zip(code) {
         word.store(*code, Relaxed);
     }
-    space.map_frame(CODE, frame, rights).map_err(|error| failed("map", error))?;
-    space.map(DATA, 1, Rights::USER_READ).map_err(|error| failed("map", error))?;
+    space
+        .map_frame(CODE, frame, rights)
+        .map_err(|error| failed("map", error))?;
+    space
+        .map(DATA, 1, Rights::USER_READ)
+        .map_err(|error| failed("map", error))?;
     let ended = Arc::new(Lock::new(None));
     let end = ended.clone();
-    let start = UserStart { rip: CODE, rsp: CODE, argument };
+    let start = UserStart {
+        rip: CODE,
+        rsp: CODE,
+        argument,
+    };
     let tell = move |outcome| *end.lock() = Some(outcome);
-    thread::spawn_user("selftest", CpuSet::only(last_cpu()), Arc::clone(&space), start, tell)?;
-    ensure!(doze_until(|| ended.lock().is_some()), "a ring-3 thread does not end");
+    thread::spawn_user(
+        "selftest",
+        CpuSet::only(last_cpu()),
+        Arc::clone(&space),
+        start,
+        tell,
+    )?;
+    ensure!(
+        doze_until(|| ended.lock().is_some()),
+        "a ring-3 thread does not end"
+    );
     let outcome = ended.lock().take();
     Ok(outcome.ok_or("a ring-3 thread ended without an outcome")?)
 }
 
 pub fn no_execute() -> Result<(), Unmet> {
     let outcome = run(&[code::EXIT], Rights::USER_TEXT, 7)?;
-    ensure!(outcome == Outcome::Exited(7), "code that may be executed: {outcome:?}");
+    ensure!(
+        outcome == Outcome::Exited(7),
+        "code that may be executed: {outcome:?}"
+    );
     for rights in [Rights::USER_READ, Rights::USER_WRITE] {
         let outcome = run(&[code::EXIT], rights, 7)?;
         let stopped = matches!(outcome, Outcome::Faulted { rip: CODE, .. });
@@ -66,14 +86,25 @@ static SECRET: AtomicU64 = AtomicU64::new(1);
 pub fn isolation() -> Result<(), Unmet> {
     let load = [code::LOAD, code::EXIT];
     let outcome = run(&load, Rights::USER_TEXT, DATA)?;
-    ensure!(outcome == Outcome::Exited(DATA as i64), "a load of its own page: {outcome:?}");
-    for address in [SECRET.as_ptr() as u64, DIRECT_MAP + 0x20_0000, KERNEL_BASE + 0x20_0000, 0] {
+    ensure!(
+        outcome == Outcome::Exited(DATA as i64),
+        "a load of its own page: {outcome:?}"
+    );
+    for address in [
+        SECRET.as_ptr() as u64,
+        DIRECT_MAP + 0x20_0000,
+        KERNEL_BASE + 0x20_0000,
+        0,
+    ] {
         let outcome = run(&load, Rights::USER_TEXT, address)?;
         let stopped = matches!(outcome, Outcome::Faulted { rip: CODE, .. });
         ensure!(stopped, "a load of {address:#x}: {outcome:?}");
     }
     let outcome = run(&[code::CLI, code::EXIT], Rights::USER_TEXT, 0)?;
-    ensure!(matches!(outcome, Outcome::Faulted { rip: CODE, .. }), "CLI: {outcome:?}");
+    ensure!(
+        matches!(outcome, Outcome::Faulted { rip: CODE, .. }),
+        "CLI: {outcome:?}"
+    );
     Ok(())
 }
 

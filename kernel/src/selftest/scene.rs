@@ -22,7 +22,9 @@ pub struct Scratch(Option<Arc<Space>>);
 impl Scratch {
     /// A new one.
     pub fn new() -> Result<Scratch, Unmet> {
-        Ok(Scratch(Some(space::create().ok_or("no address space is free")?)))
+        Ok(Scratch(Some(
+            space::create().ok_or("no address space is free")?,
+        )))
     }
 }
 
@@ -55,7 +57,11 @@ pub fn others_and_last(least: usize) -> Result<(CpuSet, CpuId), Unmet> {
     let last = last_cpu();
     let others = machine::online().without(last);
     if others.len() < least {
-        return Err(Unmet::Skipped(if least == 1 { "needs 2 CPUs" } else { "needs 3 CPUs" }));
+        return Err(Unmet::Skipped(if least == 1 {
+            "needs 2 CPUs"
+        } else {
+            "needs 3 CPUs"
+        }));
     }
     Ok((others, last))
 }
@@ -83,7 +89,12 @@ pub fn begin<T: Send + 'static>(
     space: Option<&Scratch>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Job<T>, Unmet> {
-    Ok(job::start("selftest", cpu, space.map(|space| Arc::clone(space)), work)?)
+    Ok(job::start(
+        "selftest",
+        cpu,
+        space.map(|space| Arc::clone(space)),
+        work,
+    )?)
 }
 
 /// Waits for `condition`, letting other threads of this CPU run. Returns whether it came about;

@@ -5,7 +5,10 @@ use super::scene::{Scratch, begin, doze_until, ensure, failed, last_cpu, on, spi
 use crate::machine;
 use crate::space::{self, Shoot};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering::{Acquire, Release}};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Release},
+};
 use hw::paging::Rights;
 use hw::phys::PAGE_SIZE;
 use hw::{percpu, probe};
@@ -61,7 +64,9 @@ pub fn stale() -> Result<(), Unmet> {
 /// before the shootdown; that it does not afterwards is ensured.
 fn stale_then_fresh(page: u64) -> Result<bool, Unmet> {
     let space = Scratch::new()?;
-    let old = space.map(page, 1, Rights::USER_READ).map_err(|error| failed("map", error))?;
+    let old = space
+        .map(page, 1, Rights::USER_READ)
+        .map_err(|error| failed("map", error))?;
     // How many reads are due, and how many are done.
     let steps: Arc<[AtomicU64; 2]> = Arc::default();
     let its = steps.clone();
@@ -79,17 +84,34 @@ fn stale_then_fresh(page: u64) -> Result<bool, Unmet> {
         doze_until(|| steps[1].load(Acquire) >= step)
     };
     let mut went_on = read(1);
-    let new = space.remap(page, Shoot::Later).map_err(|error| failed("remap", error))?;
+    let new = space
+        .remap(page, Shoot::Later)
+        .map_err(|error| failed("remap", error))?;
     went_on &= read(2);
     let request = Request::page(space.id(), page)?;
     let shot = space.shoot(request, Targets::Active);
     went_on &= read(3);
     let seen = reader.wait()?;
     ensure!(went_on, "the reader does not run");
-    ensure!(shot.is_ok_and(|proof| proof.covers(space.id(), page)), "the shootdown was given up, or left a CPU out");
-    ensure!(seen[0] == Some(old), "the first read saw {:x?}, not {old:#x}", seen[0]);
-    ensure!(seen[2] == Some(new), "after the shootdown a read saw {:x?}, not {new:#x}", seen[2]);
-    ensure!(seen[1] == Some(old) || seen[1] == Some(new), "without a shootdown a read saw {:x?}", seen[1]);
+    ensure!(
+        shot.is_ok_and(|proof| proof.covers(space.id(), page)),
+        "the shootdown was given up, or left a CPU out"
+    );
+    ensure!(
+        seen[0] == Some(old),
+        "the first read saw {:x?}, not {old:#x}",
+        seen[0]
+    );
+    ensure!(
+        seen[2] == Some(new),
+        "after the shootdown a read saw {:x?}, not {new:#x}",
+        seen[2]
+    );
+    ensure!(
+        seen[1] == Some(old) || seen[1] == Some(new),
+        "without a shootdown a read saw {:x?}",
+        seen[1]
+    );
     Ok(seen[1] == Some(old))
 }
 
@@ -102,15 +124,23 @@ pub fn rights() -> Result<(), Unmet> {
     for page in [PAGE, PAGE + PAGE_SIZE] {
         ensure!(write(page)?.is_ok(), "CPU {cpu} cannot write {page:#x}");
     }
-    space.protect(PAGE, 2, Rights::USER_READ, Shoot::Now).map_err(refused)?;
+    space
+        .protect(PAGE, 2, Rights::USER_READ, Shoot::Now)
+        .map_err(refused)?;
     for page in [PAGE, PAGE + PAGE_SIZE] {
-        ensure!(write(page)?.is_err(), "CPU {cpu} still writes {page:#x}, which is read-only");
+        ensure!(
+            write(page)?.is_err(),
+            "CPU {cpu} still writes {page:#x}, which is read-only"
+        );
     }
     let read = |address| on(cpu, Some(&space), move || probe::read(address));
     ensure!(read(PAGE)?.is_ok(), "CPU {cpu} cannot read {PAGE:#x}");
     space.unmap(PAGE, 2, Shoot::Now).map_err(refused)?;
     for page in [PAGE, PAGE + PAGE_SIZE] {
-        ensure!(read(page)?.is_err(), "CPU {cpu} still reads {page:#x}, which is not mapped");
+        ensure!(
+            read(page)?.is_err(),
+            "CPU {cpu} still reads {page:#x}, which is not mapped"
+        );
     }
     Ok(())
 }

@@ -6,7 +6,10 @@ use crate::{job, thread};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU64, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 use hw::percpu::{self, Counter};
 use hw::sync::Lock;
 use shootdown::{CpuId, CpuSet};
@@ -38,17 +41,26 @@ pub fn preempt() -> Result<(), Unmet> {
         })?);
     }
     for job in jobs {
-        ensure!(job.wait()?, "a thread on CPU {cpu} was not preempted {TURNS} times");
+        ensure!(
+            job.wait()?,
+            "a thread on CPU {cpu} was not preempted {TURNS} times"
+        );
     }
     let ticks = percpu::of(cpu).counted(Counter::Ticks) - ticks;
-    ensure!(ticks >= TURNS, "CPU {cpu} took {ticks} ticks for {TURNS} turns of each of two threads");
+    ensure!(
+        ticks >= TURNS,
+        "CPU {cpu} took {ticks} ticks for {TURNS} turns of each of two threads"
+    );
     Ok(())
 }
 
 pub fn critical() -> Result<(), Unmet> {
     on(last_cpu(), None, || {
         let cpu = percpu::cpu();
-        let (turns, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (turns, stop) = (
+            Arc::new(AtomicU64::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
         let (its_turns, its_stop) = (turns.clone(), stop.clone());
         let other = begin(cpu, None, move || {
             while !its_stop.load(Acquire) {
@@ -77,9 +89,18 @@ fn owe_and_pay(cpu: CpuId, turns: &AtomicU64) -> Result<(), Unmet> {
         let inside = turns.load(Relaxed) - before;
         drop(section);
         let after = turns.load(Relaxed) - before;
-        ensure!(owed, "CPU {cpu}: no preemption came due in a critical section");
-        ensure!(inside == 0, "CPU {cpu}: another thread ran {inside} times in a critical section");
-        ensure!(after > 0, "CPU {cpu}: the preemption that was owed was not paid as the section ended");
+        ensure!(
+            owed,
+            "CPU {cpu}: no preemption came due in a critical section"
+        );
+        ensure!(
+            inside == 0,
+            "CPU {cpu}: another thread ran {inside} times in a critical section"
+        );
+        ensure!(
+            after > 0,
+            "CPU {cpu}: the preemption that was owed was not paid as the section ended"
+        );
     }
     Ok(())
 }
@@ -93,7 +114,11 @@ struct Load {
 
 impl Load {
     fn on(cpu: CpuId, threads: usize) -> Result<Load, Unmet> {
-        let mut load = Load { stop: Arc::default(), turns: Arc::default(), jobs: Vec::new() };
+        let mut load = Load {
+            stop: Arc::default(),
+            turns: Arc::default(),
+            jobs: Vec::new(),
+        };
         for _ in 0..threads {
             let (stop, turns) = (load.stop.clone(), load.turns.clone());
             load.jobs.push(begin(cpu, None, move || {
@@ -108,7 +133,9 @@ impl Load {
 
     fn end(mut self) -> Result<(), Unmet> {
         self.stop.store(true, Release);
-        Ok(core::mem::take(&mut self.jobs).into_iter().try_for_each(job::Job::wait)?)
+        Ok(core::mem::take(&mut self.jobs)
+            .into_iter()
+            .try_for_each(job::Job::wait)?)
     }
 }
 
@@ -176,16 +203,28 @@ pub fn migrate() -> Result<(), Unmet> {
 }
 
 fn stay_then_move(wanderer: &Wanderer, home: CpuId, away: CpuId, there: Load) -> Result<(), Unmet> {
-    ensure!(doze_until(|| wanderer.pinned.load(Acquire)), "the thread does not run");
-    ensure!(wanderer.is_on(home), "the thread started on CPU {away}, which was busier than CPU {home}");
+    ensure!(
+        doze_until(|| wanderer.pinned.load(Acquire)),
+        "the thread does not run"
+    );
+    ensure!(
+        wanderer.is_on(home),
+        "the thread started on CPU {away}, which was busier than CPU {home}"
+    );
     there.end()?;
     // Now it is the other way round. It is preempted again and again, and stays.
     let here = Load::on(home, 4)?;
     let turns = here.turns.load(Relaxed);
-    ensure!(doze_until(|| here.turns.load(Relaxed) > turns + ITS_TURNS), "the other threads of CPU {home} do not run");
+    ensure!(
+        doze_until(|| here.turns.load(Relaxed) > turns + ITS_TURNS),
+        "the other threads of CPU {home} do not run"
+    );
     ensure!(wanderer.is_on(home), "a pinned thread moved to CPU {away}");
     wanderer.unpin.store(true, Release);
-    ensure!(doze_until(|| wanderer.is_on(away)), "an unpinned thread stayed on busy CPU {home}, while CPU {away} had less to do");
+    ensure!(
+        doze_until(|| wanderer.is_on(away)),
+        "an unpinned thread stayed on busy CPU {home}, while CPU {away} had less to do"
+    );
     here.end()
 }
 
@@ -205,9 +244,14 @@ pub fn park() -> Result<(), Unmet> {
     let exchanges = ball.turn.load(Acquire);
     ball.stop.store(true, Release);
     // Whoever sleeps on wakes now, and sees that it is over.
-    ball.players.iter().for_each(|player| thread::unpark(player.load(Acquire)));
+    ball.players
+        .iter()
+        .for_each(|player| thread::unpark(player.load(Acquire)));
     jobs.into_iter().try_for_each(job::Job::wait)?;
-    ensure!(done, "a wake-up was lost after {exchanges} exchanges between CPUs 0 and {last}");
+    ensure!(
+        done,
+        "a wake-up was lost after {exchanges} exchanges between CPUs 0 and {last}"
+    );
     Ok(())
 }
 
@@ -253,6 +297,10 @@ pub fn quiet() -> Result<(), Unmet> {
     while !deadline.expired() {
         thread::doze();
     }
-    ensure!(ticks() - before <= 1, "CPU {cpu} is idle, and took {} ticks", ticks() - before);
+    ensure!(
+        ticks() - before <= 1,
+        "CPU {cpu} is idle, and took {} ticks",
+        ticks() - before
+    );
     Ok(())
 }

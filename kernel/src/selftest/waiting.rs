@@ -5,7 +5,10 @@ use super::scene::{Scratch, begin, ensure, need_scoreboard, on, others_and_last,
 use crate::{protocols, thread};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::{AcqRel, Acquire, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{AcqRel, Acquire, Release},
+};
 use hw::interrupts::Off;
 use hw::percpu::{self, Counter};
 use hw::phys::PAGE_SIZE;
@@ -20,7 +23,10 @@ fn shoot(request: Request, targets: CpuSet) -> Result<(), Unmet> {
         Ok(_) => Ok(()),
         Err(_) => {
             let silent = protocols::outstanding(percpu::cpu());
-            Err(Unmet::Failed(alloc::format!("CPU {}: given up, CPUs {silent} have not acknowledged", percpu::cpu())))
+            Err(Unmet::Failed(alloc::format!(
+                "CPU {}: given up, CPUs {silent} have not acknowledged",
+                percpu::cpu()
+            )))
         }
     }
 }
@@ -37,18 +43,26 @@ pub fn mutual() -> Result<(), Unmet> {
     let (others, last) = others_and_last(1)?;
     let space = Scratch::new()?;
     let request = Request::page(space.id(), PAGE)?;
-    let pair = [others.into_iter().next().ok_or("there is no other CPU")?, last];
+    let pair = [
+        others.into_iter().next().ok_or("there is no other CPU")?,
+        last,
+    ];
     let duel = Arc::new(Duel::default());
     let mut jobs = Vec::new();
     for side in [0, 1] {
         let duel = duel.clone();
-        jobs.push(begin(pair[side], Some(&space), move || duel.fight(request, pair[1 - side]))?);
+        jobs.push(begin(pair[side], Some(&space), move || {
+            duel.fight(request, pair[1 - side])
+        })?);
     }
     for job in jobs {
         job.wait()??;
     }
     let overlaps = duel.overlaps.load(Acquire);
-    ensure!(overlaps >= OVERLAPS, "in {ROUNDS} rounds only {overlaps} times a CPU served the other during its own shootdown");
+    ensure!(
+        overlaps >= OVERLAPS,
+        "in {ROUNDS} rounds only {overlaps} times a CPU served the other during its own shootdown"
+    );
     Ok(())
 }
 
@@ -74,11 +88,13 @@ impl Duel {
             return Ok(());
         }
         self.arrived.fetch_add(1, AcqRel);
-        let together = spin_until(|| self.arrived.load(Acquire) >= 2 * round || self.over.load(Acquire));
+        let together =
+            spin_until(|| self.arrived.load(Acquire) >= 2 * round || self.over.load(Acquire));
         ensure!(together, "CPU {enemy} does not arrive for round {round}");
         let before = served(percpu::cpu());
         shoot(request, CpuSet::only(enemy))?;
-        self.overlaps.fetch_add(served(percpu::cpu()) - before, AcqRel);
+        self.overlaps
+            .fetch_add(served(percpu::cpu()) - before, AcqRel);
         Ok(())
     }
 }
@@ -106,12 +122,17 @@ pub fn serve() -> Result<(), Unmet> {
     let space = Scratch::new()?;
     let request = Request::page(space.id(), PAGE)?;
     let mut others = others.into_iter();
-    let (Some(b), Some(a)) = (others.next(), others.next()) else { return Err(Unmet::Skipped("needs 3 CPUs")) };
+    let (Some(b), Some(a)) = (others.next(), others.next()) else {
+        return Err(Unmet::Skipped("needs 3 CPUs"));
+    };
     let deaf = Arc::new(Deaf::default());
     let [for_target, for_a, for_b] = [deaf.clone(), deaf.clone(), deaf.clone()];
     let deaf_job = begin(target, Some(&space), move || for_target.wait(|| false))?;
     let a_job = begin(a, Some(&space), move || {
-        ensure!(spin_until(|| for_a.ready.load(Acquire)), "CPU {target} does not run");
+        ensure!(
+            spin_until(|| for_a.ready.load(Acquire)),
+            "CPU {target} does not run"
+        );
         shoot(request, CpuSet::only(target))
     })?;
     let b_job = begin(b, Some(&space), move || {
@@ -125,8 +146,14 @@ pub fn serve() -> Result<(), Unmet> {
     })?;
     let overlapped = b_job.wait()?;
     let (a_outcome, heard) = (a_job.wait()?, deaf_job.wait()?);
-    ensure!(overlapped?, "CPU {a} did not wait for CPU {target} while CPU {b} asked it");
-    ensure!(heard, "CPU {target} was not let go: CPU {b} had no answer from CPU {a}");
+    ensure!(
+        overlapped?,
+        "CPU {a} did not wait for CPU {target} while CPU {b} asked it"
+    );
+    ensure!(
+        heard,
+        "CPU {target} was not let go: CPU {b} had no answer from CPU {a}"
+    );
     a_outcome
 }
 
@@ -140,10 +167,15 @@ pub fn drain() -> Result<(), Unmet> {
     let deaf = Arc::new(Deaf::default());
     let for_target = deaf.clone();
     let target_job = begin(target, Some(&space), move || {
-        let useful = || percpu::of(target).counted(Counter::IpisReceived) - percpu::of(target).counted(Counter::IpisEmpty);
+        let useful = || {
+            percpu::of(target).counted(Counter::IpisReceived)
+                - percpu::of(target).counted(Counter::IpisEmpty)
+        };
         let before = (served(target), useful());
         let asked = for_target.wait(|| {
-            initiators.into_iter().all(|initiator| protocols::slot(target, initiator) == Some(0))
+            initiators
+                .into_iter()
+                .all(|initiator| protocols::slot(target, initiator) == Some(0))
         });
         let all = spin_until(|| served(target) - before.0 >= initiators.len() as u64);
         (asked, all, useful() - before.1)
@@ -152,15 +184,24 @@ pub fn drain() -> Result<(), Unmet> {
     for initiator in initiators {
         let deaf = deaf.clone();
         jobs.push(begin(initiator, Some(&space), move || {
-            ensure!(spin_until(|| deaf.ready.load(Acquire)), "CPU {target} does not run");
+            ensure!(
+                spin_until(|| deaf.ready.load(Acquire)),
+                "CPU {target} does not run"
+            );
             shoot(request, CpuSet::only(target))
         })?);
     }
-    let outcomes: Vec<_> = jobs.into_iter().map(|job| job.wait()).collect::<Result<_, _>>()?;
+    let outcomes: Vec<_> = jobs
+        .into_iter()
+        .map(|job| job.wait())
+        .collect::<Result<_, _>>()?;
     let (asked, all, interrupts) = target_job.wait()?;
     outcomes.into_iter().collect::<Result<(), Unmet>>()?;
     ensure!(asked, "not all of CPUs {initiators} asked CPU {target}");
-    ensure!(all && interrupts == 1, "CPU {target} served CPUs {initiators} in {interrupts} interrupts, not in 1");
+    ensure!(
+        all && interrupts == 1,
+        "CPU {target} served CPUs {initiators} in {interrupts} interrupts, not in 1"
+    );
     Ok(())
 }
 
@@ -184,7 +225,11 @@ pub fn early_ack() -> Result<(), Unmet> {
         let mut early = 0;
         for glance in GLANCES_US.into_iter().cycle().take(LOOKS) {
             let look = || acknowledged_early(request, target);
-            let was_early = if glance == 0 { look() } else { thread::hurry(glance, look) };
+            let was_early = if glance == 0 {
+                look()
+            } else {
+                thread::hurry(glance, look)
+            };
             early += u64::from(was_early?);
             if early == EARLY {
                 break;
@@ -192,7 +237,10 @@ pub fn early_ack() -> Result<(), Unmet> {
         }
         Ok::<u64, Unmet>(early)
     })??;
-    ensure!(early == EARLY, "in {LOOKS} shootdowns CPU {target} acknowledged only {early} times before it was done");
+    ensure!(
+        early == EARLY,
+        "in {LOOKS} shootdowns CPU {target} acknowledged only {early} times before it was done"
+    );
     Ok(())
 }
 

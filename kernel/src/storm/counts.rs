@@ -39,7 +39,8 @@ impl Counts {
         let mut now = Counts::take(self.cpus);
         for (index, cpu) in self.cpus.into_iter().enumerate() {
             let column = &mut now.counters[index];
-            let highest = column[Counter::MostServed as usize].max(self.counters[index][Counter::MostServed as usize]);
+            let highest = column[Counter::MostServed as usize]
+                .max(self.counters[index][Counter::MostServed as usize]);
             percpu::of(cpu).exchange(Counter::MostServed, highest);
             subtract(column, &self.counters[index]);
             subtract(&mut now.points[index], &self.points[index]);
@@ -49,12 +50,18 @@ impl Counts {
 
     /// How often all CPUs together passed `point`.
     pub fn points(&self, point: Point) -> u64 {
-        self.points.iter().map(|points| points[point as usize]).sum()
+        self.points
+            .iter()
+            .map(|points| points[point as usize])
+            .sum()
     }
 
     /// What a counter of all CPUs together stands at.
     pub fn counters(&self, counter: Counter) -> u64 {
-        self.counters.iter().map(|counters| counters[counter as usize]).sum()
+        self.counters
+            .iter()
+            .map(|counters| counters[counter as usize])
+            .sum()
     }
 
     /// How often `cpu` passed `point`.
@@ -87,31 +94,71 @@ pub struct Check {
 }
 
 fn equal(name: &'static str, count: u64, against: &'static str, bound: u64) -> Check {
-    Check { name, against, count, bound, holds: count == bound }
+    Check {
+        name,
+        against,
+        count,
+        bound,
+        holds: count == bound,
+    }
 }
 
 fn at_most(name: &'static str, count: u64, against: &'static str, bound: u64) -> Check {
-    Check { name, against, count, bound, holds: count <= bound }
+    Check {
+        name,
+        against,
+        count,
+        bound,
+        holds: count <= bound,
+    }
 }
 
 /// Compares what the CPUs counted with what the initiators were told.
 pub fn reconcile(counts: &Counts, tallies: &[Tally]) -> Vec<Check> {
     let sum = |what: fn(&Tally) -> u64| tallies.iter().map(what).sum::<u64>();
-    let (made, published, asked) = (sum(|t| t.shootdowns), sum(|t| t.published), sum(|t| t.asked));
+    let (made, published, asked) = (
+        sum(|t| t.shootdowns),
+        sum(|t| t.published),
+        sum(|t| t.asked),
+    );
     // CPU by CPU as well: a request in another CPU's words would not show in the sum.
-    let strays = tallies.iter().map(|t| counts.of(t.cpu, Point::Publish).abs_diff(t.published)).sum();
+    let strays = tallies
+        .iter()
+        .map(|t| counts.of(t.cpu, Point::Publish).abs_diff(t.published))
+        .sum();
     let point = |point| counts.points(point);
     let sent = counts.counters(Counter::IpisSent);
-    let zeroes = protocols::slot(CpuId::BOOT, CpuId::BOOT).map(|_| equal("zero", point(Point::Zero), "targets asked", asked));
+    let zeroes = protocols::slot(CpuId::BOOT, CpuId::BOOT)
+        .map(|_| equal("zero", point(Point::Zero), "targets asked", asked));
     let checks = [
         equal("pin", point(Point::Pin), "shootdowns", made),
-        equal("publish", point(Point::Publish), "shootdowns that asked a CPU", published),
+        equal(
+            "publish",
+            point(Point::Publish),
+            "shootdowns that asked a CPU",
+            published,
+        ),
         equal("publish on a wrong CPU", strays, "none", 0),
-        equal("acknowledge", point(Point::Acknowledge), "targets asked", asked),
-        equal("invalidate", point(Point::Invalidate), "targets asked", asked),
+        equal(
+            "acknowledge",
+            point(Point::Acknowledge),
+            "targets asked",
+            asked,
+        ),
+        equal(
+            "invalidate",
+            point(Point::Invalidate),
+            "targets asked",
+            asked,
+        ),
         equal("wait", point(Point::Wait), "done", point(Point::Done)),
         equal("ipis-sent", sent, "targets asked", asked),
-        at_most("ipis-received", counts.counters(Counter::IpisReceived), "ipis-sent", sent),
+        at_most(
+            "ipis-received",
+            counts.counters(Counter::IpisReceived),
+            "ipis-sent",
+            sent,
+        ),
     ];
     checks.into_iter().chain(zeroes).collect()
 }

@@ -8,7 +8,10 @@
 use crate::random::Random;
 use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use hw::frames::POISON;
 use hw::phys::PAGE_SIZE;
 use hw::{percpu, probe};
@@ -89,8 +92,13 @@ pub fn layout(initiators: CpuSet, pages: u64) -> Vec<Block> {
     }
     let mut base = LOWEST + random.below(SPREAD) * PAGE_SIZE;
     let place = |(number, owner)| {
-        let block =
-            Block { owner, base, pages, first: number as u64 * pages, committed: AtomicU64::new(0) };
+        let block = Block {
+            owner,
+            base,
+            pages,
+            first: number as u64 * pages,
+            committed: AtomicU64::new(0),
+        };
         base += (pages + 1 + random.below(GAP)) * PAGE_SIZE;
         block
     };
@@ -132,7 +140,13 @@ impl Block {
         let seen = probe::read(address).ok();
         match judge(expected, seen) {
             None => Ok(()),
-            Some(why) => Err(Violation { cpu: percpu::cpu(), address, expected, seen, why }),
+            Some(why) => Err(Violation {
+                cpu: percpu::cpu(),
+                address,
+                expected,
+                seen,
+                why,
+            }),
         }
     }
 }

@@ -7,7 +7,10 @@ use crate::{console, protocols, violations};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::{AcqRel, Acquire, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{AcqRel, Acquire, Release},
+};
 use hw::clock::{self, Deadline};
 use hw::frames::Frame;
 use hw::paging::MapError;
@@ -113,12 +116,20 @@ impl Shared {
 
     /// How many reads were violations, and the first of them.
     pub fn violations(&self) -> (u64, Vec<Violation>) {
-        (self.violations.load(Acquire), self.first_violations.lock().clone())
+        (
+            self.violations.load(Acquire),
+            self.first_violations.lock().clone(),
+        )
     }
 
     /// What the thread on CPU `me` does.
     pub fn take(&self, me: CpuId) -> Tally {
-        let mut part = Part { storm: self, random: Random::new(me.index() as u64 + 1), next: 0, tally: Tally::new(me) };
+        let mut part = Part {
+            storm: self,
+            random: Random::new(me.index() as u64 + 1),
+            next: 0,
+            tally: Tally::new(me),
+        };
         self.arrived.fetch_add(1, AcqRel);
         while !self.begun.load(Acquire) && !self.stopped() {
             spin_loop();
@@ -150,7 +161,16 @@ impl Shared {
 
 impl Tally {
     fn new(cpu: CpuId) -> Tally {
-        Tally { cpu, shootdowns: 0, published: 0, asked: 0, resumed: 0, reads: 0, ended: 0, error: None }
+        Tally {
+            cpu,
+            shootdowns: 0,
+            published: 0,
+            asked: 0,
+            resumed: 0,
+            reads: 0,
+            ended: 0,
+            error: None,
+        }
     }
 }
 
@@ -181,7 +201,11 @@ impl Part<'_> {
 
     /// One round: fresh frames under all pages of `block`, and one shootdown.
     fn change(&mut self, block: &Block, round: u64) -> Result<(), Error> {
-        let flush = self.storm.space.replace(block.base, block.tags(round)).map_err(Error::Map)?;
+        let flush = self
+            .storm
+            .space
+            .replace(block.base, block.tags(round))
+            .map_err(Error::Map)?;
         let (old, proof) = self.shoot(flush)?;
         block.commit(round);
         // At once, so that others get these very frames: whoever still reads through a dead

@@ -2,7 +2,10 @@
 
 use super::table::THREADS;
 use crate::machine;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use hw::percpu;
 use hw::sync::IrqLock;
 use shootdown::{CpuId, CpuSet, MAX_CPUS};
@@ -16,8 +19,12 @@ struct Queue {
     last: u32,
 }
 
-static QUEUES: [IrqLock<Queue>; MAX_CPUS] =
-    [const { IrqLock::new(Queue { first: NONE, last: NONE }) }; MAX_CPUS];
+static QUEUES: [IrqLock<Queue>; MAX_CPUS] = [const {
+    IrqLock::new(Queue {
+        first: NONE,
+        last: NONE,
+    })
+}; MAX_CPUS];
 /// How many threads are queued.
 static LENGTHS: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(0) }; MAX_CPUS];
 /// Whether something other than the idle thread runs.
@@ -48,7 +55,10 @@ pub fn load(cpu: CpuId) -> u32 {
 
 /// The CPU of `affinity` that has the least to do; the lowest of several.
 pub(super) fn least_loaded(affinity: CpuSet) -> Option<CpuId> {
-    affinity.and(machine::online()).into_iter().min_by_key(|&cpu| load(cpu))
+    affinity
+        .and(machine::online())
+        .into_iter()
+        .min_by_key(|&cpu| load(cpu))
 }
 
 pub(super) fn is_empty(cpu: CpuId) -> bool {
@@ -94,7 +104,9 @@ pub(super) fn pop(cpu: CpuId) -> usize {
 }
 
 pub(super) fn set_handoff(cpu: CpuId, handoff: Option<(usize, CpuId)>) {
-    let word = handoff.map_or(u64::MAX, |(index, to)| (to.index() as u64) << 32 | index as u64);
+    let word = handoff.map_or(u64::MAX, |(index, to)| {
+        (to.index() as u64) << 32 | index as u64
+    });
     HANDOFFS[cpu.index()].store(word, Relaxed);
 }
 

@@ -4,7 +4,10 @@ use super::state::{CLAIMED, FREE, PARKED, READY, RUNNING};
 use super::{Thread, Work};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 use hw::context::Context;
 use hw::sync::IrqLock;
 use shootdown::CpuSet;
@@ -32,7 +35,10 @@ pub(super) static THREADS: [Thread; MAX_THREADS] = [const {
 pub(super) fn claim() -> Option<usize> {
     THREADS.iter().position(|thread| {
         thread.context.is_empty()
-            && thread.state.compare_exchange(FREE, CLAIMED, AcqRel, Acquire).is_ok()
+            && thread
+                .state
+                .compare_exchange(FREE, CLAIMED, AcqRel, Acquire)
+                .is_ok()
     })
 }
 
@@ -66,7 +72,11 @@ pub struct View {
 
 /// Every thread there is.
 pub fn views() -> Vec<View> {
-    THREADS.iter().enumerate().filter_map(|(index, thread)| view(index, thread)).collect()
+    THREADS
+        .iter()
+        .enumerate()
+        .filter_map(|(index, thread)| view(index, thread))
+        .collect()
 }
 
 fn view(index: usize, thread: &Thread) -> Option<View> {

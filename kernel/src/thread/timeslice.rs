@@ -30,7 +30,11 @@ pub(super) fn stop() {
 
 /// Before `cpu`, this one, runs its next thread.
 pub(super) fn begin(cpu: CpuId, idle: bool) {
-    if idle || queue::is_empty(cpu) { stop() } else { start() }
+    if idle || queue::is_empty(cpu) {
+        stop()
+    } else {
+        start()
+    }
 }
 
 /// A tick: whoever runs has had its turn. With interrupts off.

@@ -12,8 +12,8 @@ pub use spec::{Arg, Command, Form, Group, Kind, Need, Word};
 pub(crate) use table::build;
 pub use table::{Action, Builtin, CommandId, Request, TABLE, args};
 pub use values::{
-    Access, Address, Bound, Choice, CpuSelection, CrashKind, Extent, FromBound, Layout, PageAddress, Sending,
-    SpaceAction, Values, WordAddress,
+    Access, Address, Bound, Choice, CpuSelection, CrashKind, Extent, FromBound, Layout,
+    PageAddress, Sending, SpaceAction, Values, WordAddress,
 };
 
 /// The entry of the command called `name`, exactly.

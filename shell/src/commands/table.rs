@@ -3,8 +3,8 @@
 use super::define::commands;
 use super::spec::{Arg, Command, Group, Kind, Need};
 use super::values::{
-    Access, Choice, CpuSelection, CrashKind, Extent, Layout, PageAddress, Sending, SpaceAction, Values,
-    WordAddress,
+    Access, Choice, CpuSelection, CrashKind, Extent, Layout, PageAddress, Sending, SpaceAction,
+    Values, WordAddress,
 };
 use crate::system::{Failure, NameKind};
 use crate::tour;

@@ -43,11 +43,25 @@ impl Allows {
 /// are mapped at this moment may be left out.
 pub fn kernel_mappings(range: RangeInclusive<u64>, mut visit: impl FnMut(Mapping)) {
     let root = *KERNEL_ROOT.lock();
-    let everything = Allows { write: true, execute: true, user: true };
+    let everything = Allows {
+        write: true,
+        execute: true,
+        user: true,
+    };
     // The first of the upper half's 256 entries; the sign extends.
     for position in 256..512 {
         let start = 0xffff_0000_0000_0000 | (position as u64) << 39;
-        descend(Place { table: root, position, level: 3, start }, everything, &range, &mut visit);
+        descend(
+            Place {
+                table: root,
+                position,
+                level: 3,
+                start,
+            },
+            everything,
+            &range,
+            &mut visit,
+        );
     }
 }
 
@@ -60,7 +74,12 @@ struct Place {
     start: u64,
 }
 
-fn descend(place: Place, allowed: Allows, range: &RangeInclusive<u64>, visit: &mut dyn FnMut(Mapping)) {
+fn descend(
+    place: Place,
+    allowed: Allows,
+    range: &RangeInclusive<u64>,
+    visit: &mut dyn FnMut(Mapping),
+) {
     let bits = table(place.table)[place.position].load(Acquire);
     let flags = Flags::from_bits_truncate(bits);
     let bytes = 1_u64 << (12 + 9 * place.level);
@@ -70,11 +89,26 @@ fn descend(place: Place, allowed: Allows, range: &RangeInclusive<u64>, visit: &m
     }
     let allows = allowed.and(flags);
     if place.level == 0 || flags.contains(Flags::HUGE_PAGE) {
-        visit(Mapping { address: place.start, physical: bits & ADDRESS & !(bytes - 1), bytes, allows });
+        visit(Mapping {
+            address: place.start,
+            physical: bits & ADDRESS & !(bytes - 1),
+            bytes,
+            allows,
+        });
         return;
     }
     for position in 0..512 {
         let start = place.start + position as u64 * (bytes >> 9);
-        descend(Place { table: bits & ADDRESS, position, level: place.level - 1, start }, allows, range, visit);
+        descend(
+            Place {
+                table: bits & ADDRESS,
+                position,
+                level: place.level - 1,
+                start,
+            },
+            allows,
+            range,
+            visit,
+        );
     }
 }
