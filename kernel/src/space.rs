@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use hw::frames::Frame;
-use hw::paging::{self, Entry, MapError, Rights, Root, UserTables};
+use hw::paging::{self, Entry, MAX_SPACES, MapError, Rights, Root, UserTables};
 use hw::phys::PAGE_SIZE;
 use hw::sync::{IrqLock, Lock};
 use hw::{clock, percpu, phys};
@@ -15,9 +15,6 @@ use shootdown::{
     Abandoned, Acknowledged, ActiveSet, CpuSet, Flush, Machine, Point, Request, SpaceId, Targets,
 };
 use spin::Once;
-
-/// One more than the highest number an address space can have; 0 is the kernel's.
-pub const MAX_SPACES: usize = 64;
 
 /// The active sets of all spaces, by number: a handler must find them whatever becomes of the
 /// space (I20).
@@ -192,7 +189,7 @@ pub fn switch_to(space: &Space) {
     let from = SpaceId(percpu::space());
     let from = (from != SpaceId::KERNEL).then(|| active_set(from));
     shootdown::activate(&Kernel, from, Some(active_set(space.id)), || {
-        paging::load_user(space.root, space.id)
+        paging::load_user(space.root)
     });
 }
 

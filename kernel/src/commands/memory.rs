@@ -48,7 +48,7 @@ pub fn space(args: &args::Space, output: &mut Output<'_>) -> Result<(), Failure>
             let space = space::create().ok_or_else(|| {
                 Failure::new(format_args!(
                     "no address space is free (at most {})",
-                    space::MAX_SPACES - 1
+                    hw::paging::MAX_SPACES - 1
                 ))
                 .hint("space drop ID")
             })?;

@@ -1,10 +1,11 @@
 //! Where a program lies in its space: the image that all share, and a page of its own.
 
 use super::NotLaunched;
-use crate::space::{self, MAX_SPACES, Shoot, Space};
+use crate::space::{self, Shoot, Space};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
 use hw::frames::Frame;
+use hw::paging::MAX_SPACES;
 use hw::paging::{MapError, Rights};
 use hw::phys::PAGE_SIZE;
 use hw::programs::{block, image, region};
