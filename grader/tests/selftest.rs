@@ -93,3 +93,15 @@ fn a_hostile_ring_3_program_that_harms_the_kernel() {
         outcome.transcript
     );
 }
+
+#[test]
+fn a_command_that_breaks_at_its_edges() {
+    passed(&Machine::new(KIT), include_str!("edges.tlb"));
+}
+
+#[test]
+fn memory_used_up_leaving_a_shell_that_can_do_nothing() {
+    let script = "!map 0x400000 65536\nmem\n!storm rounds=5\n!run hello\n!remap 0x400000\n\
+        unmap 0x400000 1000\nrun hello on all\nstorm rounds=20 pages=16\n";
+    passed(&Machine::new(KIT), script);
+}

@@ -8,7 +8,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
 use hw::frames::POISON;
-use hw::paging::{MapError, Rights};
+use hw::paging::{MapError, Rights, USER_END};
 use hw::phys::PAGE_SIZE;
 use hw::probe;
 use shell::Failure;
@@ -176,7 +176,9 @@ fn change<T: Send + 'static>(
 
 fn say_shot(space: &Space, noshoot: bool, output: &mut Output<'_>) {
     let active = space::active(space.id());
-    if noshoot {
+    if noshoot && active.is_empty() {
+        output.note("the space is active on no CPU: no TLB holds anything of it");
+    } else if noshoot {
         output.styled_note(
             Style::Warn,
             format_args!("no TLB was told: CPUs {active} may still hold the old translation"),
@@ -184,6 +186,27 @@ fn say_shot(space: &Space, noshoot: bool, output: &mut Output<'_>) {
     } else {
         output.field("shot_down_on", active);
     }
+}
+
+/// What `address` holds, whatever the TLB of the CPU that was asked says: for ring 3's half by way
+/// of the page table; the kernel's own mappings do not change.
+fn truth(space: &Space, address: u64) -> Option<u64> {
+    if address < USER_END {
+        space.look(address)
+    } else {
+        probe::read(address).ok()
+    }
+}
+
+/// Refuses an address that is not ring 3's.
+fn ring_3s(address: u64, what: &str) -> Result<(), Failure> {
+    if address < USER_END {
+        return Ok(());
+    }
+    Err(Failure::new(format_args!(
+        "{address:#x} is the kernel's, which is not {what}"
+    ))
+    .expected("an address below 0x800000000000"))
 }
 
 /// What a read through a TLB found, against what the page table says.
@@ -207,7 +230,7 @@ pub fn read(args: &args::Read, output: &mut Output<'_>) -> Result<(), Failure> {
     let mut fault = None;
     for cpu in cpus {
         let seen = on(cpu, Some(&space), move || probe::read(address))?;
-        let truth = space.look(address);
+        let truth = truth(&space, address);
         let truth_value = truth.map_or(Value::from("not mapped"), Value::hex);
         match seen {
             Ok(seen) => table.row([
@@ -237,6 +260,7 @@ pub fn read(args: &args::Read, output: &mut Output<'_>) -> Result<(), Failure> {
 pub fn write(args: &args::Write, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
     let (address, value, cpu) = (args.address.get(), args.value, args.on.unwrap_or(HERE));
+    ring_3s(address, "written from the shell")?;
     on(cpu, Some(&space), move || probe::write(address, value))?.map_err(|error| {
         Failure::new(format_args!(
             "CPU {cpu} could not write {address:#x}: {error}"
@@ -259,6 +283,7 @@ pub fn write(args: &args::Write, output: &mut Output<'_>) -> Result<(), Failure>
 pub fn probe(args: &args::Probe, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
     let address = args.address.get();
+    ring_3s(address, "probed")?;
     if space.entry(address).is_none() {
         return Err(Failure::new(format_args!(
             "{address:#x} is not mapped: there is no accessed bit to look at"

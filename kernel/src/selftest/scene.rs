@@ -114,14 +114,25 @@ pub fn doze_until(mut condition: impl FnMut() -> bool) -> bool {
 /// came about.
 pub fn spin_until(mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Deadline::after_us(PATIENCE_US);
+    // A wait that was to be short pauses each turn, so that a CPU that takes turns with this one
+    // can go on; a long one must come to its end some time (see `compute`).
+    let mut turns = 0_u64;
     while !condition() {
         if deadline.expired() {
             return false;
         }
-        spin_loop();
+        turns += 1;
+        if turns > SHORT {
+            compute()
+        } else {
+            spin_loop()
+        }
     }
     true
 }
+
+/// After how many turns a wait is no longer short.
+const SHORT: u64 = 10_000;
 
 /// Computes for about a microsecond without a `pause`, then pauses. For a thread that waits for its
 /// own CPU's timer: under icount a `pause` costs the host far more than the time that it takes up.

@@ -267,6 +267,9 @@ struct Ball {
 impl Ball {
     fn play(&self, side: usize) {
         self.players[side].store(thread::current(), Release);
+        // A wake-up that comes first is not lost either.
+        thread::unpark(thread::current());
+        thread::park();
         self.ready.fetch_add(1, AcqRel);
         while self.ready.load(Acquire) < 2 && !self.stop.load(Acquire) {
             thread::yield_now();
@@ -290,8 +293,16 @@ const WATCHED_US: u64 = 50_000;
 
 pub fn quiet() -> Result<(), Unmet> {
     let (_, cpu) = others_and_last(1)?;
-    // One that was due when the CPU fell idle may still come.
     let ticks = || percpu::of(cpu).counted(Counter::Ticks);
+    let busy = Load::on(cpu, 2)?;
+    let before = ticks();
+    ensure!(
+        doze_until(|| ticks() > before),
+        "CPU {cpu} runs two threads, and does not tick"
+    );
+    busy.end()?;
+    job::quiesce();
+    // One that was due when the CPU fell idle may still come.
     let before = ticks();
     let deadline = hw::clock::Deadline::after_us(WATCHED_US);
     while !deadline.expired() {

@@ -207,8 +207,8 @@ pub fn drain() -> Result<(), Unmet> {
 
 /// How often an acknowledgement is looked at, and how often it must come early: once might be
 /// chance, since a late one also comes a moment before the handler ends.
-const LOOKS: usize = 1_000;
-const EARLY: u64 = 3;
+const LOOKS: usize = 2_000;
+const EARLY: u64 = 16;
 /// Where the CPUs take turns, an initiator must not sleep through the target's work: a tick ends
 /// the target's turn. How long that work takes differs by emulator, and one that ticks faster than
 /// it can serve ticks gets nowhere: so these are tried in turn, in microseconds, and no tick at all.
