@@ -30,7 +30,9 @@ pub const STEPS: &[Step] = &[
     Step {
         title: "The page table changes, the TLBs do not",
         text: "Put another frame under the page, and tell no CPU. Memory has changed; the CPUs \
-            believe their TLBs and go on reading the old frame. That is a stale translation.",
+            believe their TLBs and go on reading the old frame. That is a stale translation. (CPU 0 \
+            runs the shell as well: where that has pushed the entry out of its TLB meanwhile, it \
+            walks the tables and reads the new frame.)",
         commands: &["remap 0x400000 noshoot", "read 0x400000 on all"],
     },
     Step {

@@ -147,12 +147,12 @@ pub fn serve() -> Result<(), Unmet> {
     let overlapped = b_job.wait()?;
     let (a_outcome, heard) = (a_job.wait()?, deaf_job.wait()?);
     ensure!(
-        overlapped?,
-        "CPU {a} did not wait for CPU {target} while CPU {b} asked it"
-    );
-    ensure!(
         heard,
         "CPU {target} was not let go: CPU {b} had no answer from CPU {a}"
+    );
+    ensure!(
+        overlapped?,
+        "CPU {a} did not wait for CPU {target} while CPU {b} asked it"
     );
     a_outcome
 }
