@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::KIT;
+use common::{KIT, succeed};
 use grader::machine::{Machine, Outcome};
 use grader::status::Status;
 
@@ -91,14 +91,7 @@ fn a_triple_fault_taken_for_success() {
 #[test]
 fn a_processor_that_does_not_come_up_stopping_the_others() {
     let script = "cpus\nshoot global\nstorm rounds=5\n";
-    let outcome = machine().word("phantom=77").script(script).unwrap();
-    assert_eq!(
-        outcome.status,
-        Status::Success,
-        "{}\n{}",
-        outcome.complaint,
-        outcome.transcript
-    );
+    let outcome = succeed(&machine().word("phantom=77"), script);
     tells(
         &outcome,
         &[
@@ -112,11 +105,7 @@ fn a_processor_that_does_not_come_up_stopping_the_others() {
 
 #[test]
 fn a_mode_that_the_cpu_lacks_taken_for_granted() {
-    let outcome = machine()
-        .word("mode=invpcid+pti")
-        .script("version\n")
-        .unwrap();
-    assert_eq!(outcome.status, Status::Success, "{}", outcome.complaint);
+    let outcome = succeed(&machine().word("mode=invpcid+pti"), "version\n");
     tells(
         &outcome,
         &["mode invpcid+pti is refused: this CPU has no PCIDs"],
@@ -126,14 +115,7 @@ fn a_mode_that_the_cpu_lacks_taken_for_granted() {
 #[test]
 fn a_generation_that_wraps_to_pending() {
     let near = machine().cpus(2).generation(u32::MAX - 5).deterministic();
-    let outcome = near.script("storm rounds=20\nscoreboard\n").unwrap();
-    assert_eq!(
-        outcome.status,
-        Status::Success,
-        "{}\n{}",
-        outcome.complaint,
-        outcome.transcript
-    );
+    let outcome = succeed(&near, "storm rounds=20\nscoreboard\n");
     assert!(
         !outcome.transcript.contains("42949672"),
         "no generation went past the wrap:\n{}",

@@ -5,9 +5,9 @@ mod common;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use common::{KIT, Ran};
+use common::{KIT, Ran, succeed};
 use grader::child::MachineExit;
-use grader::machine::{Machine, Outcome};
+use grader::machine::Machine;
 use grader::options::{Apic, Board};
 use grader::status::Status;
 use serde_json::Value;
@@ -16,24 +16,10 @@ fn machine() -> Machine {
     Machine::new(KIT)
 }
 
-/// Runs a script that is to succeed.
-#[track_caller]
-fn run(machine: &Machine, script: &str) -> Outcome {
-    let outcome = machine.script(script).unwrap();
-    assert_eq!(
-        outcome.status,
-        Status::Success,
-        "{}\n{}",
-        outcome.complaint,
-        outcome.transcript
-    );
-    outcome
-}
-
 /// The kernel's account of itself: the number of CPUs and the APIC mode.
 #[track_caller]
 fn account(machine: &Machine) -> (usize, String) {
-    let answers = run(machine, "version --json\ncpus --json\n").json();
+    let answers = succeed(machine, "version --json\ncpus --json\n").json();
     let [version, cpus] = &answers[..] else {
         panic!("two answers were expected: {answers:?}")
     };
@@ -169,7 +155,7 @@ fn a_hostile_script_that_wedges_or_crashes_the_kernel() {
 #[test]
 fn the_interrupt_log_not_showing_the_ipis() {
     let script = "map 0x400000\nread 0x400000 on all\n";
-    let outcome = run(&machine().cpus(2).int_log(), script);
+    let outcome = succeed(&machine().cpus(2).int_log(), script);
     assert!(
         outcome.delivered.unwrap().total() > 0,
         "{}",
@@ -179,7 +165,7 @@ fn the_interrupt_log_not_showing_the_ipis() {
 
 #[test]
 fn a_backtrace_without_names() {
-    let outcome = run(&machine(), "backtrace\n");
+    let outcome = succeed(&machine(), "backtrace\n");
     assert!(
         outcome.transcript.contains("shell::"),
         "{}",

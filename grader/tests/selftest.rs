@@ -3,28 +3,14 @@
 
 mod common;
 
-use common::KIT;
-use grader::machine::{Machine, Outcome};
+use common::{KIT, succeed};
+use grader::machine::Machine;
 use grader::options::Apic;
-use grader::status::Status;
-
-#[track_caller]
-fn passed(machine: &Machine, script: &str) -> Outcome {
-    let outcome = machine.script(script).unwrap();
-    assert_eq!(
-        outcome.status,
-        Status::Success,
-        "{}\n{}",
-        outcome.complaint,
-        outcome.transcript
-    );
-    outcome
-}
 
 /// Runs the self-tests; at least `least` of them must have run and passed.
 #[track_caller]
 fn selftest(machine: &Machine, least: u64) {
-    let outcome = passed(machine, "selftest --json\n");
+    let outcome = succeed(machine, "selftest --json\n");
     let answer = &outcome.json()[0];
     let count = |key: &str| answer[key].as_u64().expect("a count");
     assert_eq!(count("failed"), 0, "{}", outcome.transcript);
@@ -60,7 +46,7 @@ fn real_threads_that_change_what_holds() {
 
 #[test]
 fn the_old_protocol_that_fails_what_the_new_one_passes() {
-    let outcome = passed(
+    let outcome = succeed(
         &Machine::new(KIT).proto("global-lock"),
         "selftest stale\nselftest rights\nselftest ring3-fresh\nselftest ring3-stale\n",
     );
@@ -74,7 +60,7 @@ fn the_old_protocol_that_fails_what_the_new_one_passes() {
 
 #[test]
 fn a_tour_that_does_not_show_the_stale_read() {
-    let outcome = passed(&Machine::new(KIT).deterministic(), "tour all\n");
+    let outcome = succeed(&Machine::new(KIT).deterministic(), "tour all\n");
     assert!(
         outcome.transcript.contains("STALE"),
         "{}",
@@ -85,7 +71,7 @@ fn a_tour_that_does_not_show_the_stale_read() {
 #[test]
 fn a_hostile_ring_3_program_that_harms_the_kernel() {
     let script = "!run fault\n!run privileged\n!run overflow\nrun wild on all\nrun hello on all\nstorm rounds=20\n";
-    let outcome = passed(&Machine::new(KIT), script);
+    let outcome = succeed(&Machine::new(KIT), script);
     assert_eq!(
         outcome.transcript.matches("hello from ring 3").count(),
         4,
@@ -96,12 +82,12 @@ fn a_hostile_ring_3_program_that_harms_the_kernel() {
 
 #[test]
 fn a_command_that_breaks_at_its_edges() {
-    passed(&Machine::new(KIT), include_str!("edges.tlb"));
+    succeed(&Machine::new(KIT), include_str!("edges.tlb"));
 }
 
 #[test]
 fn memory_used_up_leaving_a_shell_that_can_do_nothing() {
     let script = "!map 0x400000 65536\nmem\n!storm rounds=5\n!run hello\n!remap 0x400000\n\
         unmap 0x400000 1000\nrun hello on all\nstorm rounds=20 pages=16\n";
-    passed(&Machine::new(KIT), script);
+    succeed(&Machine::new(KIT), script);
 }

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use grader::machine::{Machine, Outcome};
+use grader::status::Status;
 use tempfile::TempDir;
 
 /// The program under test.
@@ -14,6 +16,20 @@ pub const KIT: &str = env!("CARGO_BIN_EXE_kit");
 
 /// What every fake that boots prints first.
 pub const BOOT: &str = "printf 'boot: hello\\r\\nboot: ready\\r\\ntlb> '\n";
+
+/// Runs `script` in `machine`, which must end in success.
+#[track_caller]
+pub fn succeed(machine: &Machine, script: &str) -> Outcome {
+    let outcome = machine.script(script).unwrap();
+    assert_eq!(
+        outcome.status,
+        Status::Success,
+        "{}\n{}",
+        outcome.complaint,
+        outcome.transcript
+    );
+    outcome
+}
 
 /// A shell script in QEMU's place, and a folder for its notes.
 pub struct Fake {

@@ -22,7 +22,7 @@ use crate::frames::Frame;
 use crate::sync::IrqLock;
 use core::sync::atomic::Ordering::{Acquire, Release};
 use shootdown::SpaceId;
-use table::{KERNEL_TABLE, index, leaf, table};
+use table::{KERNEL_TABLE, leaf, table};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
 use x86_64::structures::paging::{PageTableFlags as Flags, PhysFrame};
 use x86_64::{PhysAddr, VirtAddr};
@@ -81,19 +81,4 @@ pub fn load_kernel() {
     let root = *KERNEL_ROOT.lock();
     load_root(root);
     crate::percpu::set_space(SpaceId::KERNEL.0);
-}
-
-/// The entry that maps `address` of the kernel's half, if it is mapped by a 4 KiB page.
-pub fn kernel_entry(address: u64) -> Option<Entry> {
-    let root = *KERNEL_ROOT.lock();
-    let mut current = table(root);
-    for level in [3, 2, 1] {
-        let bits = current[index(address, level)].load(Acquire);
-        if bits & Flags::PRESENT.bits() == 0 || bits & Flags::HUGE_PAGE.bits() != 0 {
-            return None;
-        }
-        current = table(bits & ADDRESS);
-    }
-    let entry = Entry(current[index(address, 0)].load(Acquire));
-    entry.present().then_some(entry)
 }

@@ -1,7 +1,6 @@
 //! The instructions that invalidate translations on this CPU, and the ones that show what it holds.
 
 use core::arch::asm;
-use x86_64::VirtAddr;
 use x86_64::registers::control::{Cr3, Cr4, Cr4Flags};
 
 /// Invalidates this CPU's translation of the page at `address`, global ones too (INVLPG, SDM
@@ -58,9 +57,4 @@ pub fn fence() {
 /// The page whose translation a faulting access missed, from CR2.
 pub fn fault_address() -> u64 {
     x86_64::registers::control::Cr2::read_raw()
-}
-
-/// A page-aligned copy of `address`.
-pub fn page_of(address: u64) -> u64 {
-    VirtAddr::new_truncate(address).align_down(4096u64).as_u64()
 }
