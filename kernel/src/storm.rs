@@ -58,8 +58,8 @@ pub struct Outcome {
     pub counts: Counts,
     /// The most requests that one interrupt served.
     pub most_served: u64,
-    /// What had to agree. Empty if a wait was given up on the way: an interrupt was sent twice
-    /// then, and nothing need agree.
+    /// What had to agree. Empty if a wait was given up on the way: a request was made twice then,
+    /// and nothing need agree.
     pub checks: Vec<Check>,
     /// What was left behind, in words.
     pub left_behind: Option<String>,

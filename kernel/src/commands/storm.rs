@@ -93,7 +93,9 @@ fn tell(outcome: &Outcome, output: &mut Output<'_>) {
             verdict,
         ]);
     }
-    if !checks.is_empty() {
+    if checks.is_empty() {
+        output.note("the counts were not compared: a wait was given up on the way");
+    } else {
         output.table("counts", checks);
     }
     if outcome.violations > 0 {
@@ -152,6 +154,10 @@ fn complaint(outcome: &Outcome) -> Option<Failure> {
 
 fn stuck(tally: &Tally) -> Failure {
     match tally.error {
+        Some(Error::Silent(cpus)) if cpus.is_empty() => Failure::new(format_args!(
+            "CPU {} gave up: others held the lock all the time",
+            tally.cpu
+        )),
         Some(Error::Silent(cpus)) => Failure::new(format_args!(
             "CPU {} gave up: CPUs {cpus} have not acknowledged",
             tally.cpu

@@ -3,7 +3,7 @@
 use super::pages::{Block, Violation};
 use crate::random::Random;
 use crate::space::Space;
-use crate::{console, protocols, violations};
+use crate::{console, protocols, thread, violations};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::spin_loop;
@@ -19,13 +19,16 @@ use shootdown::{Acknowledged, CpuId, CpuSet, Flush};
 
 /// The most pages a CPU reads between two shootdowns of its own.
 const SWEEP: u64 = 64;
+/// How often a CPU without work reads after each interrupt.
+const SWEEPS: u64 = 8;
 /// The most turns of `pause` between two rounds. How many is drawn from the seed, so that seeds
 /// vary the interleaving of deterministic runs.
 const PAUSES: u64 = 8;
 /// How many violations are kept with all they say; more are only counted.
 const KEPT: usize = 8;
-/// How long a wait that Ctrl-C cut short is taken up again and again, in microseconds.
-const PATIENCE_US: u64 = 5_000_000;
+/// How long a wait is taken up again and again that ended for no fault of a target, in
+/// microseconds.
+const PATIENCE_US: u64 = 60_000_000;
 
 /// What one CPU did.
 #[derive(Clone, Debug)]
@@ -38,7 +41,7 @@ pub struct Tally {
     pub published: u64,
     /// The targets of all of them together.
     pub asked: u64,
-    /// Waits that Ctrl-C cut short, and that were taken up again.
+    /// Waits that ended for no fault of a target, and were taken up again.
     pub resumed: u64,
     /// Reads that were judged.
     pub reads: u64,
@@ -142,8 +145,13 @@ impl Shared {
             self.initiating.fetch_sub(1, AcqRel);
         }
         while self.initiating.load(Acquire) > 0 && !self.stopped() {
-            part.sweep();
-            spin_loop();
+            for _ in 0..SWEEPS {
+                part.sweep();
+                spin_loop();
+            }
+            // Every change comes with an interrupt to this CPU, which ends its sleep; and who
+            // sleeps leaves the host's processors to those who have work.
+            thread::doze();
         }
         part.tally
     }
@@ -218,18 +226,20 @@ impl Part<'_> {
         Ok(())
     }
 
-    /// Shoots, and is not put off by Ctrl-C: the frames would be lost.
+    /// Shoots. Is not put off by Ctrl-C, nor by a lock that others hold for ages, as where CPUs are
+    /// many and the host has few: the frames would be lost.
     fn shoot(&mut self, mut flush: Flush<Vec<Frame>>) -> Result<(Vec<Frame>, Acknowledged), Error> {
         let deadline = Deadline::after_us(PATIENCE_US);
         loop {
             match protocols::flush(flush) {
                 Ok(done) => return Ok(done),
-                Err(late) if console::interrupted() && !deadline.expired() => flush = late,
-                Err(late) => {
-                    // The flush is lost, and counted as such.
-                    let _ = late.abandon();
-                    return Err(Error::Silent(protocols::outstanding(self.tally.cpu)));
-                }
+                Err(late) => flush = late,
+            }
+            let silent = protocols::outstanding(self.tally.cpu);
+            if deadline.expired() || !(silent.is_empty() || console::interrupted()) {
+                // The flush is lost, and counted as such.
+                let _ = flush.abandon();
+                return Err(Error::Silent(silent));
             }
             self.tally.resumed += 1;
         }
