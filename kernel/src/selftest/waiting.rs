@@ -58,9 +58,10 @@ pub fn mutual() -> Result<(), Unmet> {
     for job in jobs {
         job.wait()??;
     }
+    // Who holds the global lock has nobody to serve.
     let overlaps = duel.overlaps.load(Acquire);
     ensure!(
-        overlaps >= OVERLAPS,
+        overlaps >= OVERLAPS || need_scoreboard().is_err(),
         "in {ROUNDS} rounds only {overlaps} times a CPU served the other during its own shootdown"
     );
     Ok(())
@@ -180,13 +181,19 @@ pub fn drain() -> Result<(), Unmet> {
         let all = spin_until(|| served(target) - before.0 >= initiators.len() as u64);
         (asked, all, useful() - before.1)
     })?;
+    // All of them are there before the first asks: it does not let go of its CPU, which may be the
+    // one that starts them.
+    let arrived = Arc::new(AtomicU64::new(0));
     let mut jobs = Vec::new();
     for initiator in initiators {
-        let deaf = deaf.clone();
+        let (deaf, arrived) = (deaf.clone(), arrived.clone());
         jobs.push(begin(initiator, Some(&space), move || {
+            arrived.fetch_add(1, AcqRel);
+            let all = initiators.len() as u64;
+            let ready = || deaf.ready.load(Acquire) && arrived.load(Acquire) == all;
             ensure!(
-                spin_until(|| deaf.ready.load(Acquire)),
-                "CPU {target} does not run"
+                spin_until(ready),
+                "CPU {target} or an initiator does not run"
             );
             shoot(request, CpuSet::only(target))
         })?);

@@ -26,8 +26,8 @@ const SWEEPS: u64 = 8;
 const PAUSES: u64 = 8;
 /// How many violations are kept with all they say; more are only counted.
 const KEPT: usize = 8;
-/// How long a wait is taken up again and again that ended for no fault of a target, in
-/// microseconds.
+/// How long a wait is taken up again and again that ended for no fault of a target, while nobody
+/// gets on, in microseconds.
 const PATIENCE_US: u64 = 60_000_000;
 
 /// What one CPU did.
@@ -229,11 +229,16 @@ impl Part<'_> {
     /// Shoots. Is not put off by Ctrl-C, nor by a lock that others hold for ages, as where CPUs are
     /// many and the host has few: the frames would be lost.
     fn shoot(&mut self, mut flush: Flush<Vec<Frame>>) -> Result<(Vec<Frame>, Acknowledged), Error> {
-        let deadline = Deadline::after_us(PATIENCE_US);
+        let (mut deadline, mut made) = (Deadline::after_us(PATIENCE_US), 0);
         loop {
             match protocols::flush(flush) {
                 Ok(done) => return Ok(done),
                 Err(late) => flush = late,
+            }
+            // As long as others get on, this one's turn may yet come.
+            let made_since = self.storm.rounds_made();
+            if made_since != made {
+                (made, deadline) = (made_since, Deadline::after_us(PATIENCE_US));
             }
             let silent = protocols::outstanding(self.tally.cpu);
             if deadline.expired() || !(silent.is_empty() || console::interrupted()) {
