@@ -163,6 +163,8 @@ pub enum MachineExit {
     Violation,
     /// The kernel asked to be started anew.
     Reboot,
+    /// A CPU waited for too long, and the kernel was told to end the machine then.
+    Hung,
     /// The machine reset itself. The kernel never asks for that, so it was a triple fault.
     Reset,
     /// QEMU ended with a status that the kernel cannot cause or does not use.
@@ -173,13 +175,14 @@ pub enum MachineExit {
 
 impl MachineExit {
     /// The statuses QEMU ends with when the kernel writes v to the exit device: (v << 1) | 1.
-    const VERDICTS: [(i32, MachineExit); 6] = [
+    const VERDICTS: [(i32, MachineExit); 7] = [
         (0, MachineExit::Reset),
         (33, MachineExit::Success),
         (35, MachineExit::CommandFailed),
         (37, MachineExit::Panicked),
         (39, MachineExit::Violation),
         (41, MachineExit::Reboot),
+        (43, MachineExit::Hung),
     ];
 
     /// The status `kit` ends with when the machine ends so.
@@ -191,6 +194,7 @@ impl MachineExit {
             MachineExit::Panicked => Status::Panicked,
             MachineExit::Violation => Status::Violation,
             MachineExit::Reset => Status::Reset,
+            MachineExit::Hung => Status::Hung,
             MachineExit::Qemu(_) | MachineExit::Killed(_) => Status::Host,
         }
     }

@@ -4,10 +4,12 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{self, BenchArgs};
 use crate::doctor;
+use crate::gdb::{self, GdbArgs};
 use crate::run::{self, Outcome, RunArgs};
 use crate::say;
 use crate::setup::{self, Policy};
 use crate::status::{Failure, Status};
+use crate::trace::{self, TraceArgs};
 use crate::workspace::Workspace;
 
 /// Boots, examines and measures the TLB-shootdown kernel.
@@ -26,10 +28,16 @@ enum Command {
     /// Build the kernel and boot it to its shell (what kit does when nothing else is said); Ctrl-] leaves
     #[command(after_help = Status::help())]
     Run(Box<RunArgs>),
-    /// Install what is missing: the Rust target, QEMU
+    /// Install what is missing: the Rust target, QEMU, gdb
     Setup,
     /// Say what is here, what is missing, and what that disables
     Doctor(JsonArgs),
+    /// Boot the machine and start gdb on it; without a name the kernel's own stub answers
+    #[command(after_help = Status::help())]
+    Gdb(Box<GdbArgs>),
+    /// Show what a run left as evidence: lanes, a verdict on each invariant, a trace for Perfetto
+    #[command(after_help = Status::help())]
+    Trace(Box<TraceArgs>),
     /// Measure, and print ratios within one run
     Bench(BenchArgs),
 }
@@ -52,7 +60,9 @@ impl Cli {
             None => run::run(&self.run),
             Some(Command::Run(args)) => run::run(&args),
             Some(Command::Setup) => set_up(),
+            Some(Command::Gdb(args)) => gdb::gdb(&args),
             Some(Command::Doctor(args)) => doctor::doctor(args.json).map(|()| Outcome::Done),
+            Some(Command::Trace(args)) => trace::trace(&args),
             Some(Command::Bench(args)) => bench::bench(&args).map(|()| Outcome::Done),
         }
     }
@@ -63,6 +73,7 @@ fn set_up() -> Result<Outcome, Failure> {
     let qemu = setup::qemu(&workspace, None, Policy::Install)?;
     let info = setup::qemu_info(&workspace, &qemu)?;
     setup::toolchain(&workspace, Policy::Install)?;
+    setup::gdb(&workspace, Policy::Install)?;
     say::line(format_args!(
         "everything is installed; QEMU is version {}",
         info.version

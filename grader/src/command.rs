@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::thread;
 
+use crate::evidence;
+use crate::gdb::Channel;
 use crate::options::{Accel, Apic, Board, MachineOptions, Threads};
 use crate::status::{Failure, Status};
 
@@ -97,7 +99,16 @@ pub fn arguments(
         ],
         Com1::Terminal => &["-serial", "mon:stdio"],
     });
-    push(&["-append", &kernel_words(options, session)]);
+    let mut words = kernel_words(options, session);
+    for word in options.gdb.iter().flat_map(|gdb| gdb.words(kernel)) {
+        words.push(' ');
+        words.push_str(&word);
+    }
+    push(&["-append", &words]);
+    arguments.extend(options.gdb.iter().flat_map(Channel::arguments));
+    if let Some(file) = &options.evidence {
+        arguments.extend(evidence::arguments(file));
+    }
     if let Some(log) = &options.int_log {
         arguments.extend([
             "-d".into(),
@@ -145,6 +156,9 @@ fn threads(options: &MachineOptions, session: Session) -> &'static str {
     }
 }
 
+/// What a deterministic kernel is told of how long a wait may last.
+const DETERMINISTIC_PATIENCE: &str = "patience=500";
+
 /// The kernel's command line.
 fn kernel_words(options: &MachineOptions, session: Session) -> String {
     let mut words = Vec::new();
@@ -158,7 +172,17 @@ fn kernel_words(options: &MachineOptions, session: Session) -> String {
             .generation
             .map(|first| format!("generation={first}")),
     );
+    if options.deterministic {
+        // By counted instructions no CPU is slow because of the host: a wait of half a second will
+        // not end, and need not be waited for at their pace. Given words come later, and count.
+        words.push(DETERMINISTIC_PATIENCE.to_owned());
+    }
     words.extend(options.words.iter().cloned());
+    words.extend(
+        options
+            .evidence_key
+            .map(|key| format!("evidence={}", evidence::hex(&key))),
+    );
     words.push(format!(
         "colour={}",
         if session.colour { "on" } else { "off" }

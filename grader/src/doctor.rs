@@ -44,7 +44,7 @@ pub fn doctor(json: bool) -> Result<(), Failure> {
         target(&workspace),
         qemu(&workspace),
         x2apic(&workspace),
-        gdb(),
+        gdb(&workspace),
         cores(),
         kvm(),
     ];
@@ -205,15 +205,15 @@ fn x2apic(workspace: &Workspace) -> Finding {
     )
 }
 
-fn gdb() -> Finding {
-    let found = setup::in_path("gdb")
-        .ok_or_else(|| "not in PATH".to_owned())
+fn gdb(workspace: &Workspace) -> Finding {
+    let found = setup::gdb(workspace, Policy::Look)
+        .map_err(|failure| failure.message)
         .and_then(|path| version(&path));
     Finding::useful(
         "gdb",
         found,
-        "debugging the kernel from outside",
-        "install the package gdb",
+        "`cargo kit gdb`, and its tests",
+        "`cargo kit setup`, which those do by themselves",
     )
 }
 

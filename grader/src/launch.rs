@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 use crate::child::Qemu;
 use crate::command::{Com1, Session, arguments, quoted};
 use crate::console::connect;
+use crate::evidence;
 use crate::kernel::Kernel;
 use crate::options::MachineOptions;
 use crate::setup::{self, Policy};
@@ -76,7 +77,8 @@ impl Prepared {
         }
     }
 
-    /// The command to boot this machine by hand, as one line, with COM1 on the terminal; Ctrl-A x leaves.
+    /// The command to boot this machine by hand, as one line, with COM1 on the terminal; Ctrl-A x leaves. It leaves
+    /// no evidence.
     ///
     /// # Errors
     /// As [`arguments`].
@@ -86,10 +88,31 @@ impl Prepared {
         session: Session,
         initrd: &Path,
     ) -> Result<String, Failure> {
+        // Nor the key: this is shown to whoever is there.
+        let options = MachineOptions {
+            evidence: None,
+            evidence_key: None,
+            ..options.clone()
+        };
         Ok(quoted(
             &self.qemu,
-            &self.arguments(options, session, Com1::Terminal, initrd)?,
+            &self.arguments(&options, session, Com1::Terminal, initrd)?,
         ))
+    }
+
+    /// Starts the machine; who calls sees to its pipes.
+    ///
+    /// # Errors
+    /// As [`boot`](Prepared::boot).
+    pub fn start(
+        &self,
+        options: &MachineOptions,
+        session: Session,
+        initrd: &Path,
+    ) -> Result<Qemu, Failure> {
+        let options = evidence::with_key(options)?;
+        let arguments = self.arguments(&options, session, Com1::Pipes, initrd)?;
+        Qemu::start(&self.launcher, &self.qemu, &arguments)
     }
 
     /// Boots the machine and stays connected until something ends. QEMU has ended afterwards.
@@ -103,9 +126,8 @@ impl Prepared {
         initrd: &Path,
         wiring: Wiring<'_>,
     ) -> Result<Finished, Failure> {
-        let arguments = self.arguments(options, session, Com1::Pipes, initrd)?;
         let start = Instant::now();
-        let mut qemu = Qemu::start(&self.launcher, &self.qemu, &arguments)?;
+        let mut qemu = self.start(options, session, initrd)?;
         Ok(connect(&mut qemu, wiring, start))
     }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use evidence::Key;
+
 use crate::child::MachineExit;
 use crate::command::Session;
 use crate::input::Source;
@@ -164,6 +166,14 @@ impl Machine {
     #[must_use]
     pub fn int_log(mut self) -> Self {
         self.int_log = true;
+        self
+    }
+
+    /// Has the kernel record everything and write its evidence to `file`, under `key`.
+    #[must_use]
+    pub fn evidence(mut self, file: impl Into<PathBuf>, key: Key) -> Self {
+        self.options.evidence = Some(file.into());
+        self.options.evidence_key = Some(key);
         self
     }
 

@@ -4,6 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use evidence::Key;
+
+use crate::evidence::parse_key;
+use crate::gdb::Channel;
 
 /// The machine to boot and how to run it. [`MachineOptions::default`] is what a plain `kit run` boots.
 #[derive(Args, Clone, Debug)]
@@ -60,6 +64,19 @@ pub struct MachineOptions {
     #[arg(long, value_name = "FILE")]
     pub int_log: Option<PathBuf>,
 
+    /// Have every CPU record what it does, and write it to FILE, in the format of the evidence channel; FILE.key
+    /// gets the key that vouches for it. After `reboot` FILE holds the last machine's
+    #[arg(long, value_name = "FILE")]
+    pub evidence: Option<PathBuf>,
+
+    /// Use this key, 32 hexadecimal digits, instead of a new one: equal runs then leave equal files
+    #[arg(long, value_name = "HEX", requires = "evidence", value_parser = parse_key)]
+    pub evidence_key: Option<Key>,
+
+    /// The way to gdb, if there is one.
+    #[arg(skip)]
+    pub gdb: Option<Channel>,
+
     /// Which build of the kernel to boot.
     #[command(flatten)]
     pub profile: ProfileChoice,
@@ -81,6 +98,9 @@ impl Default for MachineOptions {
             threads: Threads::default(),
             qemu: None,
             int_log: None,
+            evidence: None,
+            evidence_key: None,
+            gdb: None,
             profile: ProfileChoice::default(),
         }
     }

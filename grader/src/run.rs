@@ -10,6 +10,7 @@ use rustix::stdio;
 
 use crate::child::MachineExit;
 use crate::command::Session;
+use crate::gdb::{Place, Stub};
 use crate::input::Source;
 use crate::launch::Prepared;
 use crate::options::MachineOptions;
@@ -58,6 +59,10 @@ pub struct RunArgs {
     /// Boot this kernel instead of building one
     #[arg(long, value_name = "ELF")]
     pub kernel: Option<PathBuf>,
+
+    /// Have gdb attach when you like: prints the line to start it with, for the kernel's own stub or QEMU's
+    #[arg(long, value_name = "STUB", value_enum, num_args = 0..=1, default_missing_value = "kernel")]
+    pub gdb: Option<Stub>,
 }
 
 /// How a run ended, if not with a [`Failure`].
@@ -84,6 +89,8 @@ pub fn run(args: &RunArgs) -> Result<Outcome, Failure> {
     if args.machine.qemu.is_none() {
         warn_of_old_qemu(&prepared);
     }
+    let place = args.gdb.map(|_| Place::new()).transpose()?;
+    let args = &with_gdb(args, &prepared, place.as_ref());
     let initrd = prepared.initrd(script.as_deref())?;
     let session = session(script.is_some());
     if args.print_command {
@@ -102,6 +109,20 @@ pub fn run(args: &RunArgs) -> Result<Outcome, Failure> {
         }
         say::line("starting the machine anew");
     }
+}
+
+/// The arguments with a way to gdb through `place`; says how to take it.
+fn with_gdb(args: &RunArgs, prepared: &Prepared, place: Option<&Place>) -> RunArgs {
+    let channel = place
+        .zip(args.gdb)
+        .map(|(place, stub)| place.channel(stub, false));
+    if let Some(channel) = &channel {
+        let line = channel.by_hand(&prepared.workspace, &prepared.kernel.elf);
+        say::line(format_args!("to attach gdb, in another terminal: {line}"));
+    }
+    let mut args = args.clone();
+    args.machine.gdb = channel;
+    args
 }
 
 /// One boot, with the terminal in raw mode for as long as it lasts.

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 pub enum Status {
     /// Everything asked for was done; a script ran to its end and nothing was violated.
     Success = 0,
-    /// A command of the script failed.
+    /// A command of the script failed, or an expectation was not met.
     CommandFailed = 1,
     /// The command line, or a file it names, is wrong.
     Usage = 2,
@@ -29,16 +29,21 @@ pub enum Status {
     Violation = 8,
     /// The machine reset itself, as a triple fault does.
     Reset = 9,
+    /// A wait in the kernel lasted too long, and its watchdog ended the machine.
+    Hung = 10,
 }
 
 impl Status {
     /// Every status with the line `--help` prints for it, in the order of their numbers.
-    pub const TABLE: [(Status, &str); 10] = [
+    pub const TABLE: [(Status, &str); 11] = [
         (
             Status::Success,
             "success: every command succeeded, nothing was violated",
         ),
-        (Status::CommandFailed, "a command of the script failed"),
+        (
+            Status::CommandFailed,
+            "a command of the script failed, or an expectation was not met",
+        ),
         (
             Status::Usage,
             "the command line, or a file it names, is wrong",
@@ -62,6 +67,10 @@ impl Status {
             "the kernel saw a violation, such as a stale read",
         ),
         (Status::Reset, "the machine reset itself: a triple fault"),
+        (
+            Status::Hung,
+            "a wait lasted too long, and the kernel's watchdog ended the machine",
+        ),
     ];
 
     /// The process status.

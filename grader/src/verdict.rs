@@ -57,7 +57,9 @@ fn exited(exit: MachineExit, finished: &Finished, kind: Kind) -> Option<Failure>
     Some(match exit {
         MachineExit::Success => return None,
         MachineExit::CommandFailed => match kind {
-            Kind::Script => failure("a command of the script failed".into()),
+            Kind::Script => {
+                failure("a command of the script failed, or an expectation was not met".into())
+            }
             Kind::Shell => failure("the shell was left with a failure".into()),
         },
         MachineExit::Panicked => failure("the kernel stopped itself: its report is above".into()),
@@ -71,6 +73,9 @@ fn exited(exit: MachineExit, finished: &Finished, kind: Kind) -> Option<Failure>
             "the machine asks for a restart before it has booted",
         )
         .advise(last),
+        MachineExit::Hung => {
+            failure("a wait lasted too long: the watchdog's report is above".into())
+        }
         MachineExit::Reset => failure("the machine reset itself: a triple fault".into())
             .advise(last)
             .advise("--int-log FILE shows the exceptions that led to it"),

@@ -59,7 +59,15 @@ fn a_triple_fault_passing_for_success() {
 
 #[test]
 fn a_verdict_of_the_kernel_lost_on_the_way() {
-    for (qemu, kit) in [(33, 0), (35, 1), (37, 7), (39, 8), (43, 5), (1, 5)] {
+    for (qemu, kit) in [
+        (33, 0),
+        (35, 1),
+        (37, 7),
+        (39, 8),
+        (43, 10),
+        (45, 5),
+        (1, 5),
+    ] {
         Fake::new(&format!("{BOOT} exit {qemu}"))
             .run(&["--command", "cpus"])
             .expect(kit, &[]);

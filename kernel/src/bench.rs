@@ -3,6 +3,8 @@
 //! Ticks are the time-stamp counter's. Under icount they are instructions, exact and repeatable;
 //! elsewhere they depend on the host, and only ratios of one run mean anything.
 
+pub mod trace;
+
 use crate::job::{self, Job, NoResult};
 use crate::programs::{self, Group, Program};
 use crate::space::Space;

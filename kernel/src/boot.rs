@@ -2,14 +2,15 @@
 
 use crate::machine;
 use crate::options::Options;
-use crate::{commands, println, protocols, space, symbols, thread, trap};
+use crate::{channel, commands, gdb, println, protocols, space, symbols, thread, trap, watchdog};
 use alloc::format;
 use alloc::vec::Vec;
+use evidence::Header;
 use hw::apic::{self, Mode, timer::Calibration};
 use hw::boot::BootInfo;
 use hw::exit::{Status, exit};
 use hw::stack::KernelStack;
-use hw::{acpi, ap, descriptors, frames, heap, interrupts, paging, phys, pic, sync, uart};
+use hw::{acpi, ap, clock, descriptors, frames, heap, interrupts, paging, phys, pic, sync, uart};
 use shootdown::{CpuId, CpuSet, Features, MAX_CPUS};
 use spin::Once;
 
@@ -63,12 +64,14 @@ fn kernel_main(boot: BootInfo) -> ! {
     frames::init(&boot);
     paging::init(&boot);
     heap::init();
+    gdb::init(&boot, &options);
     give_interrupt_stacks();
     thread::adopt_idle("idle 0".into());
     let facts = start_machine(boot, options);
     FACTS.call_once(|| facts);
     thread::spawn("shell", CpuSet::only(CpuId::BOOT), None, commands::shell)
         .expect("a thread for the shell");
+    gdb::start();
     interrupts::enable();
     thread::idle()
 }
@@ -92,7 +95,12 @@ fn start_machine(boot: BootInfo, options: Options) -> Facts {
     ap::set_boot_id(apic::id());
     pic::init(1 << uart::COM1.irq());
     let calibration = apic::timer::calibrate(platform.pm_timer);
-    machine::set_patience_ms(options.patience_ms);
+    watchdog::set_after(match options.patience_turns {
+        Some(turns) => watchdog::After::Turns(turns),
+        None => watchdog::After::ms(options.patience_ms),
+    });
+    watchdog::set_action(options.watchdog);
+    watchdog::locks::init();
     sync::on_owed_preemption(thread::pay_owed);
 
     say_mode(options.mode);
@@ -100,8 +108,13 @@ fn start_machine(boot: BootInfo, options: Options) -> Facts {
     others.extend(options.phantom);
     // Ready, with no request pending, before a second CPU runs (I13).
     protocols::init(others.len() + 1, options.generation);
+    for cpu in CpuSet::first(others.len() + 1) {
+        hw::trace::init(cpu);
+    }
     space::init();
     commands::use_protocol(options.protocol);
+    gdb::open(&platform, &options);
+    open_channel(&options, others.len() + 1, apic);
     let missing = start_others(&others);
     println!(
         "boot: {} of {} CPUs, {apic}, {} MiB free",
@@ -117,6 +130,24 @@ fn start_machine(boot: BootInfo, options: Options) -> Facts {
         missing,
         calibration,
         script,
+    }
+}
+
+/// Opens the evidence channel if the host asked for it.
+fn open_channel(options: &Options, cpus: usize, apic: Mode) {
+    let Some(key) = options.evidence else {
+        return;
+    };
+    let header = Header {
+        cpus: cpus as u8,
+        tsc_khz: clock::tsc_hz() / 1000,
+        seed: options.seed,
+        protocol: protocols::in_use().name,
+        apic: apic.name(),
+        mode: shootdown::Mode::Plain.name(),
+    };
+    if !channel::open(key, &header) {
+        println!("boot: the evidence channel is left out: there is no debug console at port 0xe9");
     }
 }
 
@@ -208,6 +239,7 @@ fn start_cpu(cpu: CpuId) -> ! {
     let mode = apic::mode().expect("the first CPU has chosen");
     apic::enable(mode);
     give_interrupt_stacks();
+    hw::debug::watch::arm();
     thread::adopt_idle(format!("idle {cpu}"));
     machine::set_online(cpu);
     thread::idle()
@@ -232,6 +264,7 @@ fn open_initrd(initrd: &'static [u8]) -> (&'static str, &'static [u8]) {
 
 /// Ends the machine because the script is over.
 pub fn end(passed: bool, violated: bool) -> ! {
+    channel::close();
     exit(match (violated, passed) {
         (true, _) => Status::Violation,
         (false, true) => Status::Success,

@@ -3,10 +3,11 @@
 use core::fmt;
 use core::sync::atomic::{
     AtomicBool, AtomicUsize,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use hw::sync::IrqLock;
 use hw::uart::COM1;
+use shell::terminal::NUDGE;
 
 /// Bytes that came in and nobody has read.
 struct Received {
@@ -26,8 +27,11 @@ static READER: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether Ctrl-C was typed since the command began.
 static INTERRUPT: AtomicBool = AtomicBool::new(false);
-/// Whether a command is being carried out: then Ctrl-C is for it, else for the line being typed.
+/// Whether a line is being carried out: then Ctrl-C is for it, else for the line being typed.
 static BUSY: AtomicBool = AtomicBool::new(false);
+
+/// Whether whoever reads is to be woken without a byte.
+static NUDGED: AtomicBool = AtomicBool::new(false);
 
 const CTRL_C: u8 = 3;
 
@@ -103,6 +107,16 @@ pub fn receive() {
     }
 }
 
+/// Whether something was typed that nobody has read.
+pub fn typed() -> bool {
+    RECEIVED.lock().count > 0
+}
+
+/// The next byte typed, if there is one. For a command that has the terminal to itself.
+pub fn key() -> Option<u8> {
+    take()
+}
+
 fn take() -> Option<u8> {
     let mut received = RECEIVED.lock();
     if received.count == 0 {
@@ -114,10 +128,24 @@ fn take() -> Option<u8> {
     Some(byte)
 }
 
-/// The next byte typed; the thread sleeps until there is one. One reader at a time.
+/// Has whoever reads the console look what there is to tell.
+pub fn nudge() {
+    NUDGED.store(true, Release);
+    match READER.load(Acquire) {
+        0 => {}
+        reader => crate::thread::unpark(reader - 1),
+    }
+}
+
+/// The next byte typed, or [`NUDGE`] after a [`nudge`]; the thread sleeps until there is one. One reader at
+/// a time.
 pub fn read() -> u8 {
     loop {
         READER.store(crate::thread::current() + 1, Release);
+        if NUDGED.swap(false, AcqRel) {
+            READER.store(0, Relaxed);
+            return NUDGE;
+        }
         if let Some(byte) = take() {
             READER.store(0, Relaxed);
             return byte;
@@ -126,27 +154,21 @@ pub fn read() -> u8 {
     }
 }
 
-/// Whether Ctrl-C was typed since the command that is being carried out began.
+/// Whether Ctrl-C was typed since the line that is being carried out began.
 pub fn interrupted() -> bool {
+    if BUSY.load(Acquire) && !hw::interrupts::are_enabled() {
+        // Whoever asks with interrupts off may keep out the serial line's as well.
+        receive();
+    }
     INTERRUPT.load(Acquire)
 }
 
-/// A command is being carried out until this is dropped: Ctrl-C is for it.
-#[derive(Debug)]
-#[must_use = "Ctrl-C goes to the next line once this is dropped"]
-pub struct Busy(());
-
-impl Busy {
-    /// Begins.
-    pub fn begin() -> Busy {
+/// Begins to carry a line out, or ends it: meanwhile Ctrl-C is for it.
+pub fn attend(running: bool) {
+    if running {
         INTERRUPT.store(false, Release);
         BUSY.store(true, Release);
-        Busy(())
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
+    } else {
         BUSY.store(false, Release);
         INTERRUPT.store(false, Release);
     }

@@ -2,7 +2,7 @@
 
 use crate::machine::{self, TEST};
 use crate::space::Space;
-use crate::{console, thread};
+use crate::{console, park, protocols, stop, thread};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::hint::spin_loop;
@@ -15,8 +15,12 @@ use hw::sync::Lock;
 use hw::{apic, clock};
 use shootdown::{CpuId, CpuSet, Destination};
 
-/// How long a job may take, in microseconds of the machine's time, before its caller goes on.
+/// How long a job may take, in microseconds of the machine's time, before its caller goes on. Time in
+/// which a CPU is parked does not count.
 const PATIENCE_US: u64 = 60_000_000;
+/// How long a CPU may take to begin one, unless it is in a critical section: then it waits for others
+/// and gives up by itself some time. A hundred and more turns of every thread that is queued there.
+const BEGIN_US: u64 = 3_000_000;
 
 /// Why a job has no result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +31,14 @@ pub enum NoResult {
     Unfinished(CpuId),
     /// Its thread ended without one.
     Ended(CpuId),
+    /// The CPU has not begun it: no interrupt gets through to it, or it runs one thread only.
+    Silent(CpuId),
+    /// The CPU is parked at a point: nothing was started.
+    Parked(CpuId),
+    /// The shell has stopped the CPU: nothing was started.
+    Stopped(CpuId),
+    /// The CPU is parked in another address space than the one that was to be looked at.
+    Elsewhere(CpuId),
 }
 
 impl core::fmt::Display for NoResult {
@@ -35,6 +47,22 @@ impl core::fmt::Display for NoResult {
             NoResult::NoThread => thread::NoThread.fmt(f),
             NoResult::Unfinished(cpu) => write!(f, "CPU {cpu} did not finish; it was left to it"),
             NoResult::Ended(cpu) => write!(f, "the job on CPU {cpu} ended without a result"),
+            NoResult::Silent(cpu) => write!(
+                f,
+                "CPU {cpu} does not respond: interrupts are off there, or one was never ended (EOI)"
+            ),
+            NoResult::Stopped(cpu) => {
+                write!(f, "CPU {cpu} is stopped: `resume {cpu}` lets it run on")
+            }
+            NoResult::Parked(cpu) => match park::where_is(*cpu) {
+                Some(parked) => write!(f, "CPU {cpu} is parked at {}", parked.point),
+                None => write!(f, "CPU {cpu} was parked"),
+            },
+            NoResult::Elsewhere(cpu) => write!(
+                f,
+                "CPU {cpu} is parked with the tables of address space {} loaded, not that one's",
+                percpu::of(*cpu).current_space()
+            ),
         }
     }
 }
@@ -48,6 +76,7 @@ pub struct Job<T> {
 
 #[derive(Debug)]
 struct Shared<T> {
+    begun: AtomicBool,
     done: AtomicBool,
     result: Lock<Option<T>>,
     waiter: usize,
@@ -66,14 +95,21 @@ impl<T> Drop for Finish<T> {
 /// Starts `work` in a thread of its own on `cpu`, in `space`.
 ///
 /// # Errors
-/// [`NoResult::NoThread`].
+/// [`NoResult::NoThread`], [`NoResult::Parked`], [`NoResult::Stopped`].
 pub fn start<T: Send + 'static>(
     name: impl Into<String>,
     cpu: CpuId,
     space: Option<Arc<Space>>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Job<T>, NoResult> {
+    if stop::stopped().contains(cpu) {
+        return Err(NoResult::Stopped(cpu));
+    }
+    if park::parked().contains(cpu) {
+        return Err(NoResult::Parked(cpu));
+    }
     let shared = Arc::new(Shared {
+        begun: AtomicBool::new(false),
         done: AtomicBool::new(false),
         result: Lock::new(None),
         waiter: thread::current(),
@@ -81,6 +117,7 @@ pub fn start<T: Send + 'static>(
     let finish = Finish(shared.clone());
     thread::spawn(name, CpuSet::only(cpu), space, move || {
         let finish = finish;
+        finish.0.begun.store(true, Release);
         let result = work();
         *finish.0.result.lock() = Some(result);
     })
@@ -97,7 +134,8 @@ impl<T> Job<T> {
     /// Waits for it, and returns its result.
     ///
     /// # Errors
-    /// [`NoResult`]: it takes longer than a minute, Ctrl-C was typed, or it ended early.
+    /// [`NoResult`]: it takes longer than a minute, Ctrl-C was typed, it ended early, or the CPU does
+    /// not begin it.
     pub fn wait(self) -> Result<T, NoResult> {
         self.wait_unless(console::interrupted)
     }
@@ -106,16 +144,27 @@ impl<T> Job<T> {
     /// anything else is done.
     ///
     /// # Errors
-    /// [`NoResult`]: it takes longer than a minute, or it ended early.
+    /// [`NoResult`]: it takes longer than a minute, it ended early, or the CPU does not begin it.
     pub fn finish(self) -> Result<T, NoResult> {
         self.wait_unless(|| false)
     }
 
+    /// Whether its CPU has not begun it, and is not waiting for others.
+    fn is_ignored(&self) -> bool {
+        !self.shared.begun.load(Acquire)
+            && percpu::of(self.cpu).critical_depth() == 0
+            && protocols::outstanding(self.cpu).is_empty()
+    }
+
     fn wait_unless(self, given_up: impl Fn() -> bool) -> Result<T, NoResult> {
-        let deadline = clock::Deadline::after_us(PATIENCE_US);
+        let begun = park::running_clock();
         while !self.is_done() {
-            if deadline.expired() || given_up() {
+            let waited = clock::to_us(park::running_clock().saturating_sub(begun));
+            if waited > PATIENCE_US || given_up() {
                 return Err(NoResult::Unfinished(self.cpu));
+            }
+            if waited > BEGIN_US && self.is_ignored() {
+                return Err(NoResult::Silent(self.cpu));
             }
             thread::doze();
         }
@@ -125,6 +174,28 @@ impl<T> Job<T> {
             .take()
             .ok_or(NoResult::Ended(self.cpu))
     }
+}
+
+/// Has `cpu` do `work`, which only looks at what that CPU sees, in `space`, and waits for the result:
+/// as [`run`], but a parked CPU does it as well, where it stands, if `space` is the one whose tables
+/// it has loaded. `work` neither waits nor initiates.
+///
+/// # Errors
+/// [`NoResult`].
+pub fn look<T: Send + 'static>(
+    name: &str,
+    cpu: CpuId,
+    space: Option<Arc<Space>>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, NoResult> {
+    if !park::parked().contains(cpu) {
+        return run(name, cpu, space, work);
+    }
+    let loaded = percpu::of(cpu).current_space();
+    if space.is_some_and(|space| space.id().0 != loaded) {
+        return Err(NoResult::Elsewhere(cpu));
+    }
+    park::ask(cpu, work).ok_or(NoResult::Ended(cpu))
 }
 
 /// Has `cpu` do `work`, in `space`, and waits for the result.
@@ -189,18 +260,35 @@ fn send_test(targets: CpuSet) {
 /// A bare round trip that may fail. Returns its ticks.
 ///
 /// # Errors
-/// The targets that did not answer within five seconds.
+/// The targets that did not answer within a second.
 pub fn test(targets: CpuSet) -> Result<u64, CpuSet> {
     let _one = TESTING.lock();
     let begun = clock::now();
     send_test(targets);
     let mut turns = 0_u32;
     while AWAITED.load(Acquire) != 0 {
-        spin_loop();
-        turns = turns.wrapping_add(1);
-        if turns.is_multiple_of(1024) && clock::now() - begun > clock::from_us(5_000_000) {
+        turns = turns.saturating_add(1);
+        if turns < SHORT {
+            spin_loop();
+        } else if clock::now().saturating_sub(begun) > clock::from_us(TEST_US) {
             return Err(CpuSet::from_bits(AWAITED.load(Acquire)));
+        } else {
+            compute();
         }
     }
-    Ok(clock::now() - begun)
+    Ok(clock::now().saturating_sub(begun))
+}
+
+/// How long targets may take to answer a test, in microseconds.
+const TEST_US: u64 = 1_000_000;
+/// After how many turns a wait is no longer short.
+const SHORT: u32 = 10_000;
+
+/// Computes for about a microsecond, then pauses: for a wait that has become long. Where
+/// instructions are counted, a `pause` costs the host far more than the time that it takes up.
+fn compute() {
+    for turn in 0..256 {
+        core::hint::black_box(turn);
+    }
+    spin_loop();
 }

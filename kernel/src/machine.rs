@@ -1,19 +1,21 @@
 //! The protocols' machine, for real: [`Kernel`] implements the seam with this kernel's interrupts,
 //! threads and TLBs.
 
-use crate::{space, thread};
+use crate::points::{self, pass};
+use crate::{faults, ledger, space, stop, thread, watchdog};
 use core::hint::spin_loop;
 use core::marker::PhantomData;
 use core::sync::atomic::{
     AtomicBool, AtomicU64, Ordering,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
+use evidence::Kind;
 use hw::apic::{self, Vector};
 use hw::percpu::{self, Counter};
-use hw::{clock, interrupts, sync, tlb};
+use hw::{interrupts, sync, tlb};
 use shootdown::{
-    Abandoned, Atomic, CpuId, CpuSet, Destination, Machine, Mode, Point, Role, SpaceId, Tlb, Value,
-    Word,
+    Abandoned, Atomic, CpuId, CpuSet, Destination, Machine, Mode, Point, Request, Role, SpaceId,
+    Tlb, Value, Word, perform,
 };
 
 /// The shootdown interrupt: FreeBSD's `IPI_INVLOP`, one vector for all operations.
@@ -25,43 +27,90 @@ pub const TEST: Vector = Vector::new(242);
 /// The local APIC's timer.
 pub const TIMER: Vector = Vector::new(0xef);
 
-/// The CPUs that run.
+/// The CPUs that were started.
+static STARTED: AtomicU64 = AtomicU64::new(1);
+/// Those of them that run threads: all but those that rest.
 static ONLINE: AtomicU64 = AtomicU64::new(1);
+/// Those of them that answer interrupts: all but those that a debugger holds.
+static ANSWERING: AtomicU64 = AtomicU64::new(1);
 /// How many of them there are besides any one: what a broadcast reaches.
 static OTHERS: AtomicU64 = AtomicU64::new(0);
-/// Whether a broadcast reaches just the CPUs of [`ONLINE`]: none was left out.
+/// Whether a broadcast reaches just the CPUs of [`STARTED`]: none was left out.
 static ALL_STARTED: AtomicBool = AtomicBool::new(false);
+/// Whether it reaches just those of [`ONLINE`]: none rests either.
+static BROADCAST: AtomicBool = AtomicBool::new(false);
 /// Whether no other CPU may be waited for: before they have started, and in a panic.
 static ALONE: AtomicBool = AtomicBool::new(true);
-/// How long a wait may last, in ticks of the time-stamp counter.
-static PATIENCE: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// The CPUs that run.
+/// The CPUs that run threads.
 #[inline(always)]
 pub fn online() -> CpuSet {
     CpuSet::from_bits(ONLINE.load(Relaxed))
 }
 
+/// The CPUs that were started, those that rest or that a debugger holds included.
+pub fn started() -> CpuSet {
+    CpuSet::from_bits(STARTED.load(Acquire))
+}
+
 /// Adds a CPU that is ready to answer.
 pub fn set_online(cpu: CpuId) {
+    STARTED.fetch_or(CpuSet::only(cpu).bits(), SeqCst);
+    set_online_again(cpu);
+}
+
+/// From now on `cpu`, this one, runs threads and answers.
+pub fn set_online_again(cpu: CpuId) {
+    ANSWERING.fetch_or(CpuSet::only(cpu).bits(), SeqCst);
     ONLINE.fetch_or(CpuSet::only(cpu).bits(), SeqCst);
     OTHERS.fetch_add(1, SeqCst);
+    choose_broadcast();
+}
+
+/// From now on no new thread and no new shootdown comes to `cpu`, this one.
+pub fn set_offline(cpu: CpuId) {
+    ONLINE.fetch_and(!CpuSet::only(cpu).bits(), SeqCst);
+    ANSWERING.fetch_and(!CpuSet::only(cpu).bits(), SeqCst);
+    OTHERS.fetch_sub(1, SeqCst);
+    choose_broadcast();
+}
+
+fn choose_broadcast() {
+    let all = ALL_STARTED.load(SeqCst) && ONLINE.load(SeqCst) == STARTED.load(SeqCst);
+    BROADCAST.store(all, SeqCst);
+}
+
+/// From now on no new shootdown asks `cpu`, this one: a debugger holds it. Returns whether one could
+/// until now.
+pub fn answer_no_more(cpu: CpuId) -> bool {
+    let bit = CpuSet::only(cpu).bits();
+    ANSWERING.fetch_and(!bit, SeqCst) & bit != 0
+}
+
+/// Undoes [`answer_no_more`].
+pub fn answer_again(cpu: CpuId) {
+    ANSWERING.fetch_or(CpuSet::only(cpu).bits(), SeqCst);
+}
+
+/// Some CPU is stopped: notes for which it is that a shootdown does not ask them, and returns whom it
+/// asks.
+#[cold]
+fn leave_out_stopped(answering: u64) -> u64 {
+    stop::leave_out(started().minus(CpuSet::from_bits(answering)));
+    // One that has run on in the meantime may have looked before the note was there: it is asked.
+    ANSWERING.load(SeqCst)
 }
 
 /// From now on others are waited for; `all` says whether every processor there is has started.
 pub fn start_smp(all: bool) {
-    ALL_STARTED.store(all, Relaxed);
+    ALL_STARTED.store(all, SeqCst);
+    choose_broadcast();
     ALONE.store(false, Release);
 }
 
 /// From now on nobody is waited for: the kernel has panicked.
 pub fn stay_alone() {
     ALONE.store(true, Release);
-}
-
-/// Sets how long a wait for other CPUs may last before it is given up.
-pub fn set_patience_ms(milliseconds: u64) {
-    PATIENCE.store(clock::from_us(milliseconds.saturating_mul(1000)), Relaxed);
 }
 
 /// Has `cpu` look at its run queue.
@@ -76,6 +125,7 @@ pub fn send_reschedule(cpu: CpuId) {
 #[inline(always)]
 pub fn send_one(cpu: CpuId, vector: Vector) {
     percpu::count(Counter::IcrWrites, 1);
+    note_ipi(CpuSet::only(cpu), vector, false);
     if let Err(error) = apic::send_fixed(hw::ap::apic_id(cpu), vector) {
         stuck(error);
     }
@@ -85,8 +135,9 @@ pub fn send_one(cpu: CpuId, vector: Vector) {
 #[inline(always)]
 pub fn send(to: Destination, vector: Vector) -> u64 {
     match to {
-        Destination::AllButSelf if ALL_STARTED.load(Relaxed) => {
+        Destination::AllButSelf if BROADCAST.load(Relaxed) => {
             percpu::count(Counter::IcrWrites, 1);
+            note_ipi(online().without(percpu::cpu()), vector, true);
             if let Err(error) = apic::broadcast_others(vector) {
                 stuck(error);
             }
@@ -107,6 +158,16 @@ fn send_each(cpus: CpuSet, vector: Vector) -> u64 {
     sent
 }
 
+/// Records an ICR write that is about to be made. Of rescheduling it does not: that is no part of
+/// a shootdown.
+#[inline(always)]
+fn note_ipi(cpus: CpuSet, vector: Vector, broadcast: bool) {
+    if vector != RESCHEDULE {
+        let how = u64::from(vector.number()) | u64::from(broadcast) << 8;
+        points::note(Kind::Ipi, cpus.bits(), how);
+    }
+}
+
 #[cold]
 fn stuck(error: apic::SendError) -> ! {
     panic!("CPU {}: the IPI was not accepted: {error}", percpu::cpu());
@@ -120,10 +181,25 @@ pub struct Kernel;
 #[repr(transparent)]
 pub struct KernelWord<V: Value, R: Role>(V::Atomic, PhantomData<R>);
 
-#[inline(always)]
-fn pass(point: Option<Point>) {
-    if let Some(point) = point {
-        percpu::pass(point);
+impl<V: Value, R: Role> KernelWord<V, R> {
+    /// Where it is: by which the trace and faults know it again.
+    #[inline(always)]
+    pub fn address(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    /// Writes the word without passing a point: for a fault's own stores.
+    pub fn poke(&self, value: V) {
+        self.0.store(value, SeqCst);
+    }
+
+    /// Passes the point of a store of `value`. What is to be stored, if anything.
+    #[inline(always)]
+    fn pass_store(&self, value: V) -> Option<V> {
+        let Some(point) = R::stored(value.bits()) else {
+            return Some(value);
+        };
+        pass::store(point, self.address(), value.bits()).map(V::from_bits)
     }
 }
 
@@ -131,14 +207,17 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
     #[inline(always)]
     fn load(&self, order: Ordering) -> V {
         let value = self.0.load(order);
-        pass(R::loaded(value.bits()));
+        if let Some(point) = R::loaded(value.bits()) {
+            pass::load(point, self.address(), value.bits());
+        }
         value
     }
 
     #[inline(always)]
     fn store(&self, value: V, order: Ordering) {
-        pass(R::stored(value.bits()));
-        self.0.store(value, order);
+        if let Some(value) = self.pass_store(value) {
+            self.0.store(value, order);
+        }
     }
 
     #[inline(always)]
@@ -148,18 +227,31 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn swap(&self, value: V, order: Ordering) -> V {
-        pass(R::stored(value.bits()));
-        self.0.swap(value, order)
+        match self.pass_store(value) {
+            Some(value) => self.0.swap(value, order),
+            None => self.0.load(Relaxed),
+        }
     }
 
     #[inline(always)]
     fn fetch_or(&self, bits: V, order: Ordering) -> V {
-        self.0.fetch_or(bits, order)
+        match self.pass_store(bits) {
+            Some(bits) => self.0.fetch_or(bits, order),
+            None => self.0.load(Relaxed),
+        }
     }
 
     #[inline(always)]
     fn fetch_and(&self, bits: V, order: Ordering) -> V {
         self.0.fetch_and(bits, order)
+    }
+
+    #[inline(always)]
+    fn compare_exchange(&self, current: V, new: V, order: Ordering) -> Result<V, V> {
+        match self.pass_store(new) {
+            Some(new) => self.0.compare_exchange(current, new, order),
+            None => Err(self.0.load(Relaxed)),
+        }
     }
 }
 
@@ -171,19 +263,26 @@ impl Tlb for Kernel {
 
     #[inline(always)]
     fn invlpg(&self, va: u64) {
+        ledger::invalidating(va);
         tlb::invalidate_page(va);
+        points::note(Kind::Invlpg, va, u64::from(percpu::space()));
     }
 
     fn reload_cr3(&self) {
+        ledger::flushing();
         tlb::reload_cr3();
+        points::note(Kind::LoadCr3, u64::from(percpu::space()), 0);
     }
 
     fn flush_global(&self) {
+        ledger::flushing();
         tlb::flush_global();
+        points::note(Kind::FlushGlobal, 0, 0);
     }
 
     fn flush_caches(&self) {
         tlb::write_back_caches();
+        points::note(Kind::FlushCaches, 0, 0);
     }
 }
 
@@ -199,9 +298,14 @@ impl Machine for Kernel {
         percpu::cpu()
     }
 
+    /// Whom a shootdown may ask: asked once for each.
     #[inline(always)]
     fn online(&self) -> CpuSet {
-        online()
+        let mut answering = ANSWERING.load(Relaxed);
+        if answering != STARTED.load(Relaxed) {
+            answering = leave_out_stopped(answering);
+        }
+        CpuSet::from_bits(answering)
     }
 
     #[inline(always)]
@@ -217,6 +321,7 @@ impl Machine for Kernel {
     #[inline(always)]
     fn pin(&self) {
         thread::pin();
+        let _never_skipped = pass::plain(Point::Pin);
     }
 
     #[inline(always)]
@@ -241,9 +346,11 @@ impl Machine for Kernel {
 
     fn disable_interrupts(&self) {
         interrupts::disable();
+        points::note(Kind::InterruptsOff, 0, 0);
     }
 
     fn enable_interrupts(&self) {
+        points::note(Kind::InterruptsOn, 0, 0);
         interrupts::enable();
     }
 
@@ -254,53 +361,90 @@ impl Machine for Kernel {
 
     #[inline(always)]
     fn send(&self, to: Destination) {
-        percpu::pass(Point::Send);
-        let sent = send(to, SHOOTDOWN);
-        percpu::count(Counter::IpisSent, sent);
+        if !pass::send(to) {
+            let sent = send(to, SHOOTDOWN);
+            percpu::count(Counter::IpisSent, sent);
+        }
+    }
+
+    fn resend(&self, to: CpuSet) {
+        points::note(Kind::Resend, to.bits(), 0);
+        if !pass::send(Destination::Each(to)) {
+            let sent = send(Destination::Each(to), SHOOTDOWN);
+            percpu::count(Counter::IpisSent, sent);
+            percpu::count(Counter::Resent, sent);
+        }
     }
 
     #[inline(always)]
     fn spin_until<F: FnMut() -> bool>(&self, mut condition: F) -> Result<(), Abandoned> {
-        percpu::pass(Point::Wait);
-        if !condition() {
-            wait_long(&mut condition)?;
+        if !pass::plain(Point::Wait) && !condition() {
+            spin(&mut condition, None)?;
         }
-        percpu::pass(Point::Done);
+        let _never_skipped = pass::plain(Point::Done);
         Ok(())
     }
 
     #[inline(always)]
-    fn point(&self, point: Point) {
-        percpu::pass(point);
+    fn spin_resending<F, R>(&self, mut condition: F, mut resend: R) -> Result<(), Abandoned>
+    where
+        F: FnMut() -> bool,
+        R: FnMut(),
+    {
+        if !pass::plain(Point::Wait) && !condition() {
+            spin(&mut condition, Some(&mut resend))?;
+        }
+        let _never_skipped = pass::plain(Point::Done);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn scan<T, F: FnMut() -> Option<T>>(&self, mut find: F) -> Option<T> {
+        if let Some(found) = find()
+            && !pass::plain(Point::Notice)
+        {
+            return Some(found);
+        }
+        let _never_skipped = pass::plain(Point::Return);
+        None
+    }
+
+    #[inline(always)]
+    fn invalidate(&self, request: &Request) {
+        self.perform_at(Point::Invalidate, request);
+    }
+
+    #[inline(always)]
+    fn invalidate_locally(&self, request: &Request) {
+        self.perform_at(Point::LocalInvalidate, request);
     }
 }
 
-/// Spins until `condition` holds, patience ends, or somebody types Ctrl-C and it has been long.
+impl Kernel {
+    #[inline(always)]
+    fn perform_at(&self, point: Point, request: &Request) {
+        if pass::invalidate(point, request, |other| perform(&Kernel, other)) {
+            perform(self, request);
+        }
+    }
+}
+
+/// How many turns a wait takes before it counts as long.
+const SHORT: u64 = 256;
+
+/// Spins until `condition` holds; a wait that becomes long is the watchdog's.
 #[inline]
-fn wait_long(condition: &mut impl FnMut() -> bool) -> Result<(), Abandoned> {
-    let mut since = None;
-    loop {
-        // Looking at the clock is rare: it costs more than a turn.
-        for turn in 0..256_u64 {
-            spin_loop();
-            if condition() {
-                percpu::count(Counter::Spins, turn + 1);
-                return Ok(());
-            }
-        }
-        percpu::count(Counter::Spins, 256);
-        let waited = clock::now().saturating_sub(*since.get_or_insert_with(clock::now));
-        if too_long(waited) {
-            return Err(Abandoned);
+fn spin(
+    condition: &mut impl FnMut() -> bool,
+    resend: Option<&mut dyn FnMut()>,
+) -> Result<(), Abandoned> {
+    for turn in 0..SHORT {
+        spin_loop();
+        if condition() {
+            percpu::count(Counter::Spins, turn + 1);
+            return Ok(());
         }
     }
-}
-
-/// A wait that Ctrl-C may end has lasted this long, in microseconds: no working target needs it.
-const INTERRUPTIBLE_US: u64 = 200_000;
-
-#[cold]
-fn too_long(waited: u64) -> bool {
-    waited > PATIENCE.load(Relaxed)
-        || (crate::console::interrupted() && waited > clock::from_us(INTERRUPTIBLE_US))
+    percpu::count(Counter::Spins, SHORT);
+    watchdog::wait(condition, resend).inspect_err(|_| faults::abandoned())
 }

@@ -1,5 +1,8 @@
 //! The kernel's command line.
 
+use crate::watchdog::Action;
+use evidence::Key;
+use shell::commands::Choice;
 use shell::parse::number;
 use shootdown::Mode;
 
@@ -20,13 +23,23 @@ pub struct Options {
     pub columns: usize,
     /// Run the initrd's script and exit, instead of a prompt.
     pub script: bool,
-    /// How long a wait for other CPUs may last before it is given up, in milliseconds.
+    /// How long a wait for other CPUs may last before it is too long, in milliseconds.
     pub patience_ms: u64,
+    /// The same in turns of the wait; goes before the time.
+    pub patience_turns: Option<u64>,
+    /// What is done about a wait that is too long.
+    pub watchdog: Action,
     /// The APIC id of a processor that is not there, to see how one that does not come up is left
     /// out.
     pub phantom: Option<u32>,
     /// The mode of address translation that was asked for, if one was.
     pub mode: Option<Mode>,
+    /// Wait for gdb before the other CPUs start.
+    pub gdb_wait: bool,
+    /// Where the kernel's file is on gdb's host, `%` and two digits standing for a byte.
+    pub exec: &'static str,
+    /// The key of the evidence channel, if it is to be open.
+    pub evidence: Option<Key>,
     /// Words that nobody understood, the first of them.
     pub unknown: Option<&'static str>,
 }
@@ -44,8 +57,13 @@ impl Options {
             columns: 80,
             script: false,
             patience_ms: 20_000,
+            patience_turns: None,
+            watchdog: Action::GiveUp,
             phantom: None,
             mode: None,
+            gdb_wait: false,
+            exec: "",
+            evidence: None,
             unknown: None,
         };
         for word in line.split_ascii_whitespace() {
@@ -73,9 +91,14 @@ impl Options {
             "colour" => self.colour = value == "on",
             "columns" => self.columns = number(value).ok()?.clamp(20, 500) as usize,
             "patience" => self.patience_ms = number(value).ok()?,
+            "patience-turns" => self.patience_turns = Some(number(value).ok()?),
+            "watchdog" => self.watchdog = Action::from_name(value)?,
             "phantom" => self.phantom = Some(number(value).ok()?.try_into().ok()?),
             "mode" => self.mode = Some(Mode::ALL.into_iter().find(|mode| mode.name() == value)?),
             "script" => self.script = true,
+            "gdb" if value == "wait" => self.gdb_wait = true,
+            "exec" => self.exec = value,
+            "evidence" => self.evidence = Some(Key::from_hex(value)?),
             _ => return None,
         }
         Some(())

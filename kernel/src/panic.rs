@@ -1,7 +1,7 @@
 //! The end of the machine: what happened, where, and a status that no host takes for success.
 
 use crate::symbols::Symbolised;
-use crate::{backtrace, machine};
+use crate::{backtrace, channel, gdb, machine};
 use core::fmt::{self, Write};
 use core::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64,
@@ -27,16 +27,22 @@ static ANSWERED: [AtomicBool; MAX_CPUS] = [const { AtomicBool::new(false) }; MAX
 pub struct Snapshot {
     /// Its registers.
     pub frame: Frame,
+    /// Where its interrupts stood.
+    pub pending: apic::Pending,
     calls: [u64; backtrace::DEPTH],
     depth: usize,
+    /// A bit for each vector whose handler was under way.
+    interrupts: [u64; 4],
 }
 
 impl Snapshot {
     fn take(frame: &Frame) -> Snapshot {
         let mut snapshot = Snapshot {
             frame: *frame,
+            pending: apic::pending(),
             calls: [0; backtrace::DEPTH],
             depth: 1,
+            interrupts: [0; 4],
         };
         snapshot.calls[0] = frame.rip;
         if !frame.from_user() {
@@ -47,8 +53,16 @@ impl Snapshot {
                 *call = address;
                 snapshot.depth += 1;
             }
+            for vector in backtrace::interrupts(frame.rbp, frame.cs) {
+                snapshot.interrupts[usize::from(vector / 64)] |= 1 << (vector % 64);
+            }
         }
         snapshot
+    }
+
+    /// Whether it was in the handler of `vector`, or in one that had interrupted that.
+    pub fn handles(&self, vector: u8) -> bool {
+        self.interrupts[usize::from(vector / 64)] & 1 << (vector % 64) != 0
     }
 
     /// Where it was, then who had called, innermost first.
@@ -58,7 +72,8 @@ impl Snapshot {
 }
 
 /// The serial line, locks or no locks: whoever held them may be the one that failed.
-struct Last;
+#[derive(Debug)]
+pub struct Last;
 
 impl Write for Last {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -162,6 +177,7 @@ pub fn exception(frame: &Frame) -> ! {
         Registers(frame)
     );
     print_backtrace(frame.rbp);
+    gdb::before_the_end(Some(frame));
     end()
 }
 
@@ -174,6 +190,7 @@ fn panic(info: &core::panic::PanicInfo) -> ! {
     }
     let _ = writeln!(Last);
     print_backtrace(frame_pointer());
+    gdb::before_the_end(None);
     end()
 }
 
@@ -196,6 +213,8 @@ fn begin() {
     let me = percpu::cpu();
     let first = PANICKED.compare_exchange(0, me.index() as u32 + 1, AcqRel, Acquire);
     match first {
+        // It stops them itself, so that they can be looked at.
+        Ok(_) if gdb::takes_over() => {}
         Ok(_) => {
             for cpu in machine::online().without(me) {
                 // A CPU that cannot be stopped is no reason not to report.
@@ -211,6 +230,7 @@ fn begin() {
 }
 
 fn end() -> ! {
+    channel::close();
     exit(Status::Panic)
 }
 
@@ -221,12 +241,21 @@ fn halt() -> ! {
     }
 }
 
-/// An NMI: somebody panicked, or wants to know what this CPU is doing.
-pub fn answer_nmi(frame: &Frame) {
-    if PANICKED.load(Acquire) != 0 {
+/// Halts this CPU if another has panicked.
+pub fn halt_if_panicked() {
+    let panicked = PANICKED.load(Acquire);
+    if panicked != 0 && panicked != percpu::cpu().index() as u32 + 1 {
         halt();
     }
+}
+
+/// An NMI: somebody panicked, or wants to know what this CPU is doing.
+pub fn answer_nmi(frame: &Frame) {
     let me = percpu::cpu();
+    // One that is at the evidence channel must free it first.
+    if PANICKED.load(Acquire) != 0 && !channel::busy(me) {
+        halt();
+    }
     let mine = CpuSet::only(me).bits();
     if WANTED.fetch_and(!mine, AcqRel) & mine != 0 {
         // The one who asks holds the lock only after the answer; never wait in an NMI.

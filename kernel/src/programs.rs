@@ -246,6 +246,12 @@ impl Running {
         self.ending()
     }
 
+    /// Sets word `index` of its block. Of one whose page is gone, nothing.
+    pub(super) fn put(&self, index: usize, value: u64) {
+        let place = &self.shared.place;
+        let _ = place.space().put(place.block() + 8 * index as u64, value);
+    }
+
     /// Word `index` of its block, as it stands in memory.
     fn word(&self, index: usize) -> u64 {
         self.shared.place.word(index)

@@ -1,58 +1,52 @@
-//! The table of protocols, and the one in use.
+//! The protocols there are, and the one in use.
 
-use crate::machine::Kernel;
-use alloc::boxed::Box;
+mod table;
+
+pub use table::{ENTRIES, Entry};
+
+use crate::machine::{self, Kernel, KernelWord};
+use crate::{places, points, space};
+use alloc::vec::Vec;
 use core::sync::atomic::{
     AtomicUsize,
-    Ordering::{Acquire, SeqCst},
+    Ordering::{Acquire, Relaxed, SeqCst},
 };
+use evidence::Kind;
 use hw::{percpu, sync};
 use shootdown::{
-    Abandoned, Acknowledged, CpuId, CpuSet, Flush, GlobalLock, Protocol, Request, RequestView,
-    Scoreboard, Settings, Targets,
+    Abandoned, Acknowledged, CpuId, CpuSet, Flush, Protocol, Request, RequestHead, RequestView,
+    Settings, Slot, Targets, Word,
 };
 use spin::Once;
-
-/// The names by which the `proto` command knows them.
-pub const NAMES: [&str; 2] = ["scoreboard", "global-lock"];
+use table::Built;
 
 /// The protocols, built once for the CPUs there are.
-struct Table {
-    unpadded: &'static Scoreboard<Kernel>,
-    padded: &'static Scoreboard<Kernel>,
-    global_lock: &'static GlobalLock<Kernel>,
-}
-
-static TABLE: Once<Table> = Once::new();
-/// Which of the table's entries new shootdowns use.
+static BUILT: Once<Vec<Built>> = Once::new();
+/// Which of them new shootdowns use.
 static CURRENT: AtomicUsize = AtomicUsize::new(0);
-/// Which entry shootdowns that began before the last change may still use.
+/// Which of them shootdowns that began before the last change may still use.
 static PREVIOUS: AtomicUsize = AtomicUsize::new(0);
 
-const PADDED: usize = 1;
-const GLOBAL_LOCK: usize = 2;
-
-impl Table {
-    #[inline(always)]
-    fn at(&self, index: usize) -> &'static dyn Protocol<Kernel> {
-        match index {
-            0 => self.unpadded,
-            PADDED => self.padded,
-            _ => self.global_lock,
-        }
-    }
-}
-
 #[inline(always)]
-fn table() -> &'static Table {
-    TABLE
+fn built() -> &'static [Built] {
+    BUILT
         .get()
         .expect("the protocols are built before anything is mapped")
 }
 
 #[inline(always)]
+fn at(index: usize) -> &'static dyn Protocol<Kernel> {
+    built()[index].protocol
+}
+
+#[inline(always)]
 fn current() -> &'static dyn Protocol<Kernel> {
-    table().at(CURRENT.load(Acquire))
+    at(CURRENT.load(Acquire))
+}
+
+/// The protocols' names, in the table's order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ENTRIES.iter().map(|entry| entry.name)
 }
 
 /// Builds the protocols for `cpus` CPUs, before a second one runs (I13).
@@ -61,15 +55,8 @@ pub fn init(cpus: usize, first_generation: u32) {
         first_generation,
         ..Settings::default()
     };
-    let padded = Settings {
-        padded: true,
-        ..settings
-    };
-    TABLE.call_once(|| Table {
-        unpadded: Box::leak(Box::new(Scoreboard::new(&Kernel, cpus, settings))),
-        padded: Box::leak(Box::new(Scoreboard::new(&Kernel, cpus, padded))),
-        global_lock: Box::leak(Box::new(GlobalLock::new(&Kernel, cpus, settings))),
-    });
+    let built = BUILT.call_once(|| table::build(cpus, settings).collect());
+    places::init(built.iter().map(|built| built.protocol), cpus);
 }
 
 /// Performs a shootdown by the protocol in use, from the CPU that the caller is on.
@@ -79,7 +66,12 @@ pub fn init(cpus: usize, first_generation: u32) {
 #[inline]
 pub fn shoot(request: Request, targets: Targets) -> Result<Acknowledged, Abandoned> {
     percpu::enter_critical();
+    note_begin(&request);
+    if let Targets::Set(asked) = targets {
+        points::note(Kind::Asked, asked.bits(), 0);
+    }
     let result = current().shoot(&Kernel, request, targets);
+    note_end(result.as_ref().ok());
     sync::leave_critical();
     result
 }
@@ -90,9 +82,31 @@ pub fn shoot(request: Request, targets: Targets) -> Result<Acknowledged, Abandon
 /// The flush, if the wait was given up.
 pub fn flush<T>(flush: Flush<T>) -> Result<(T, Acknowledged), Flush<T>> {
     percpu::enter_critical();
+    note_begin(&flush.request());
     let result = flush.shoot(current(), &Kernel);
+    note_end(result.as_ref().ok().map(|(_, proof)| proof));
     sync::leave_critical();
     result
+}
+
+/// Records that a shootdown begins, and who may hold its translations by the kernel's books.
+#[inline(always)]
+fn note_begin(request: &Request) {
+    percpu::if_traced(|| {
+        let (a, b) = points::request_operands(request);
+        points::record(Kind::Begin, a, b);
+        let holders = space::active(request.space_id());
+        points::record(Kind::Holders, holders.bits(), machine::online().bits());
+    });
+}
+
+/// Records that it returned, with the proof if it was acknowledged.
+#[inline(always)]
+fn note_end(proof: Option<&Acknowledged>) {
+    points::note_with(Kind::End, || {
+        let generation = proof.and_then(Acknowledged::generation).unwrap_or(0);
+        (u64::from(proof.is_none()), u64::from(generation))
+    });
 }
 
 /// The target's side: serves what is pending for this CPU. Returns how many requests that were.
@@ -100,45 +114,50 @@ pub fn flush<T>(flush: Flush<T>) -> Result<(T, Acknowledged), Flush<T>> {
 pub fn handle() -> u32 {
     let now = CURRENT.load(Acquire);
     let before = PREVIOUS.load(Acquire);
-    let mut served = table().at(now).handle(&Kernel);
+    let mut served = at(now).handle(&Kernel);
     if before != now {
         // A change is under way: CPUs may be initiating by either.
-        served += table().at(before).handle(&Kernel);
+        served += at(before).handle(&Kernel);
     }
     served
 }
 
 /// What is in use, as `proto` shows it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct InUse {
-    /// The protocol's name.
+    /// The protocol's entry.
+    pub entry: &'static Entry,
+    /// Its name.
     pub name: &'static str,
-    /// Whether the scoreboard's rows have cache lines of their own.
+    /// Whether its rows have cache lines of their own.
     pub padded: bool,
-    /// Whether a shootdown of everybody else is one broadcast.
-    pub broadcast: bool,
 }
 
 /// What is in use now.
 pub fn in_use() -> InUse {
-    let index = CURRENT.load(Acquire);
+    let Built { entry, padded, .. } = built()[CURRENT.load(Acquire)];
     InUse {
-        name: table().at(index).name(),
-        padded: index == PADDED,
-        broadcast: table().unpadded.broadcast(),
+        entry,
+        name: entry.name,
+        padded,
     }
 }
 
-/// Uses the protocol called `name` from now on, one of [`NAMES`], with the scoreboard's rows
-/// padded or not. `quiesce` must return only when every CPU has, since it was called, run a
+/// Whether the protocol called `name` sends a shootdown of everybody else as one broadcast; `None`
+/// if it has no such choice.
+pub fn broadcast(name: &str) -> Option<bool> {
+    let named = |built: &&Built| built.entry.name == name;
+    built().iter().find(named)?.protocol.broadcast()
+}
+
+/// Uses the protocol called `name` from now on, one of [`names`], its rows padded or not where it
+/// has rows. `quiesce` must return only when every CPU has, since it was called, run a
 /// thread outside every critical section: then no shootdown by the old protocol is under way.
 /// One caller at a time.
 pub fn choose(name: &str, padded: bool, quiesce: impl FnOnce()) {
-    let new = match name {
-        "global-lock" => GLOBAL_LOCK,
-        _ if padded => PADDED,
-        _ => 0,
-    };
+    let wanted =
+        |built: &Built| built.entry.name == name && built.padded == (padded && built.entry.rows);
+    let new = built().iter().position(wanted).unwrap_or(0);
     if CURRENT.load(Acquire) == new {
         return;
     }
@@ -149,10 +168,11 @@ pub fn choose(name: &str, padded: bool, quiesce: impl FnOnce()) {
     PREVIOUS.store(new, SeqCst);
 }
 
-/// Whether the scoreboard broadcasts from now on.
+/// Whether every protocol that has the choice broadcasts from now on.
 pub fn set_broadcast(broadcast: bool) {
-    table().unpadded.set_broadcast(broadcast);
-    table().padded.set_broadcast(broadcast);
+    for built in built() {
+        built.protocol.set_broadcast(broadcast);
+    }
 }
 
 /// The targets that have not acknowledged the request of `initiator`.
@@ -160,9 +180,24 @@ pub fn outstanding(initiator: CpuId) -> CpuSet {
     current().outstanding(initiator)
 }
 
-/// The scoreboard's word for (target, initiator); `None` if the protocol has none.
+/// The word in which `target` acknowledges `initiator`, as it stands; `None` if there is none.
 pub fn slot(target: CpuId, initiator: CpuId) -> Option<u32> {
+    Some(current().slot(target, initiator)?.peek(Relaxed))
+}
+
+/// The word in which `target` acknowledges `initiator`: for a fault's own stores.
+pub fn slot_word(target: CpuId, initiator: CpuId) -> Option<&'static KernelWord<u32, Slot>> {
     current().slot(target, initiator)
+}
+
+/// The first word of `initiator`'s request: for a fault's own stores.
+pub fn head_word(initiator: CpuId) -> Option<&'static KernelWord<u64, RequestHead>> {
+    current().head(initiator)
+}
+
+/// The CPUs that `waiter`'s shootdown cannot go on without: late targets, or a lock's holder.
+pub fn waits_for(waiter: CpuId) -> CpuSet {
+    current().waits_for(waiter)
 }
 
 /// The words of `initiator`'s request as they stand.

@@ -11,6 +11,7 @@ mod ring3;
 mod scene;
 mod shootdowns;
 mod threads;
+mod trace;
 mod waiting;
 
 use crate::audit::Audit;
@@ -70,6 +71,7 @@ pub static TESTS: &[Test] = &[
     Test { name: "serve", shows: "an initiator that waits serves another's request (I7)", body: waiting::serve },
     Test { name: "drain", shows: "one interrupt serves every request that is pending (I6)", body: waiting::drain },
     Test { name: "early-ack", shows: "a target acknowledges before it has invalidated (claim 5)", body: waiting::early_ack },
+    Test { name: "trace", shows: "a record that is overwritten while it is read is not read torn", body: trace::torn },
     Test { name: "ring3-stale", shows: "ring 3 reads the old frame as long as nothing is shot down", body: ring3::stale },
     Test { name: "ring3-fresh", shows: "ring 3 never reads the old frame after a shootdown returned (I5)", body: ring3::fresh },
 ];

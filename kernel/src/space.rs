@@ -1,19 +1,19 @@
 //! Address spaces: the user half of the page tables, who uses it, and what is to be shot down.
 
+use crate::ledger::{self, History};
 use crate::machine::{self, Kernel};
-use crate::{job, protocols, thread};
+use crate::{job, points, protocols, thread, witness};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use evidence::Kind;
 use hw::frames::Frame;
 use hw::paging::{self, Entry, MAX_SPACES, MapError, Rights, Root, UserTables};
 use hw::phys::PAGE_SIZE;
-use hw::sync::{IrqLock, Lock};
+use hw::sync::{Guard, IrqLock, Lock};
 use hw::{clock, percpu, phys};
-use shootdown::{
-    Abandoned, Acknowledged, ActiveSet, CpuSet, Flush, Machine, Point, Request, SpaceId, Targets,
-};
+use shootdown::{Abandoned, Acknowledged, ActiveSet, CpuSet, Flush, Request, SpaceId, Targets};
 use spin::Once;
 
 /// The active sets of all spaces, by number: a handler must find them whatever becomes of the
@@ -36,6 +36,8 @@ pub struct Space {
     tables: Lock<UserTables>,
     /// Frames that were taken out of the tables without a shootdown, until there is one.
     kept_back: Lock<Vec<Flush<Vec<Frame>>>>,
+    /// What the tables said before, for the ledger.
+    history: Lock<History>,
 }
 
 /// Why a space did not do what was asked.
@@ -68,6 +70,15 @@ pub enum Shoot {
     Later,
 }
 
+/// How page-table entries change, as records number it (see [`Event::Point`](evidence::Event)).
+#[derive(Clone, Copy)]
+enum Change {
+    Map,
+    Replace,
+    Unmap,
+    Protect,
+}
+
 /// Builds what must exist before the first space.
 pub fn init() {
     ACTIVE.call_once(|| Box::new([(); MAX_SPACES].map(|()| ActiveSet::new(&Kernel))));
@@ -79,6 +90,23 @@ pub fn active(space: SpaceId) -> CpuSet {
     match space {
         SpaceId::KERNEL => machine::online(),
         space => active_set(space).snapshot(),
+    }
+}
+
+/// The space whose active set lies at `address`.
+pub fn with_active_set_at(address: usize) -> Option<SpaceId> {
+    let sets = ACTIVE.get()?;
+    let number = sets
+        .iter()
+        .position(|set| core::ptr::from_ref(set).addr() == address)?;
+    Some(SpaceId(number as u32))
+}
+
+/// Puts this CPU into the active set of `space` if it uses its tables: what [`switch_to`] does in
+/// time, for a fault that does it too late.
+pub fn enter_active_set(space: SpaceId) {
+    if percpu::space() == space.0 {
+        active_set(space).enter(&Kernel);
     }
 }
 
@@ -98,6 +126,7 @@ pub fn create() -> Option<Arc<Space>> {
         root: tables.root(),
         tables: Lock::new(tables),
         kept_back: Lock::new(Vec::new()),
+        history: Lock::new(History::new()),
     });
     spaces[number] = Some(space.clone());
     Some(space)
@@ -189,7 +218,9 @@ pub fn switch_to(space: &Space) {
     let from = SpaceId(percpu::space());
     let from = (from != SpaceId::KERNEL).then(|| active_set(from));
     shootdown::activate(&Kernel, from, Some(active_set(space.id)), || {
-        paging::load_user(space.root)
+        ledger::flushing();
+        paging::load_user(space.root);
+        points::note(Kind::LoadCr3, u64::from(space.id.0), 0);
     });
 }
 
@@ -198,7 +229,11 @@ pub fn leave() {
     let _off = hw::interrupts::Off::new();
     let from = SpaceId(percpu::space());
     if from != SpaceId::KERNEL {
-        shootdown::activate(&Kernel, Some(active_set(from)), None, paging::load_kernel);
+        shootdown::activate(&Kernel, Some(active_set(from)), None, || {
+            ledger::flushing();
+            paging::load_kernel();
+            points::note(Kind::LoadCr3, 0, 0);
+        });
     }
 }
 
@@ -236,8 +271,13 @@ impl Space {
     /// # Errors
     /// The page tables' refusal; the frame is freed.
     pub fn map_frame(&self, page: u64, frame: Frame, rights: Rights) -> Result<(), Error> {
-        Kernel.point(Point::PteStore);
-        Ok(self.tables.lock().map(page, frame, rights)?)
+        let change = witness::changing(self.id, page, 1);
+        self.pass_pte_store(Change::Map, page, 1);
+        let made = self.tables.lock().map(page, frame, rights);
+        // No TLB holds what was absent, nor is told of what failed.
+        change.took_nothing_away();
+        made?;
+        Ok(())
     }
 
     /// Puts a fresh frame with a tag of its own under `page`. Returns the tag.
@@ -246,10 +286,11 @@ impl Space {
     /// The page tables' refusal, or an abandoned shootdown.
     pub fn remap(&self, page: u64, shoot: Shoot) -> Result<u64, Error> {
         let (frame, tag) = tagged()?;
-        Kernel.point(Point::PteStore);
-        let flush = self.tables.lock().replace(page, frame)?;
+        let flush = self.change(Change::Replace, page, 1, |tables| {
+            tables.replace(page, frame)
+        })?;
         match shoot {
-            Shoot::Now => drop(protocols::flush(flush).map_err(Flush::abandon)?),
+            Shoot::Now => drop(self.flush(flush).map_err(Flush::abandon)?),
             Shoot::Later => self.keep_back(flush.listed()),
         }
         Ok(tag)
@@ -267,10 +308,13 @@ impl Space {
         tags: impl IntoIterator<Item = u64>,
     ) -> Result<Flush<Vec<Frame>>, MapError> {
         let fresh: Option<Vec<Frame>> = tags.into_iter().map(Frame::filled).collect();
-        Kernel.point(Point::PteStore);
-        self.tables
-            .lock()
-            .replace_all(page, fresh.ok_or(MapError::NoMemory)?)
+        let fresh = fresh.ok_or(MapError::NoMemory)?;
+        let _change = witness::changing(self.id, page, fresh.len() as u64);
+        self.pass_pte_store(Change::Replace, page, fresh.len() as u64);
+        let flush = self.tables.lock().replace_all(page, fresh);
+        // Whoever storms has no use for books, and would wait for them.
+        self.history.lock().skip();
+        flush
     }
 
     /// Takes `pages` pages from `page` on away, and frees their frames once that is safe.
@@ -278,10 +322,11 @@ impl Space {
     /// # Errors
     /// The page tables' refusal, or an abandoned shootdown.
     pub fn unmap(&self, page: u64, pages: u64, shoot: Shoot) -> Result<(), Error> {
-        Kernel.point(Point::PteStore);
-        let flush = self.tables.lock().unmap(page, pages)?;
+        let flush = self.change(Change::Unmap, page, pages, |tables| {
+            tables.unmap(page, pages)
+        })?;
         match shoot {
-            Shoot::Now => drop(protocols::flush(flush).map_err(Flush::abandon)?),
+            Shoot::Now => drop(self.flush(flush).map_err(Flush::abandon)?),
             Shoot::Later => self.keep_back(flush),
         }
         Ok(())
@@ -299,12 +344,63 @@ impl Space {
         rights: Rights,
         shoot: Shoot,
     ) -> Result<(), Error> {
-        Kernel.point(Point::PteStore);
-        let flush = self.tables.lock().protect(page, pages, rights)?;
+        let flush = self.change(Change::Protect, page, pages, |tables| {
+            tables.protect(page, pages, rights)
+        })?;
         if shoot == Shoot::Now {
-            let ((), _proof) = protocols::flush(flush).map_err(Flush::abandon)?;
+            let ((), _proof) = self.flush(flush).map_err(Flush::abandon)?;
         }
         Ok(())
+    }
+
+    /// Has `make` change the entries of `pages` pages from `page` on, and enters what they said
+    /// before in the books.
+    #[inline(always)]
+    fn change<T>(
+        &self,
+        change: Change,
+        page: u64,
+        pages: u64,
+        make: impl FnOnce(&UserTables) -> Result<T, MapError>,
+    ) -> Result<T, MapError> {
+        let changing = witness::changing(self.id, page, pages);
+        self.pass_pte_store(change, page, pages);
+        let tables = self.tables.lock();
+        let before = ledger::on().then(|| entries(&tables, page, pages));
+        let made = make(&tables);
+        if let (Ok(_), Some(before)) = (&made, before) {
+            self.history.lock().retire(self.id, &before);
+        }
+        drop(tables);
+        match made {
+            Ok(_) => drop(changing),
+            Err(_) => changing.took_nothing_away(),
+        }
+        made
+    }
+
+    /// Shoots what `flush` holds; the witnesses are told what every CPU must see from then on.
+    #[inline(always)]
+    fn flush<T>(&self, flush: Flush<T>) -> Result<(T, Acknowledged), Flush<T>> {
+        let shooting = witness::shooting();
+        let done = protocols::flush(flush)?;
+        shooting.returned(&done.1);
+        Ok(done)
+    }
+
+    /// What the ledger knows of the past.
+    pub fn history(&self) -> Guard<'_, History> {
+        self.history.lock()
+    }
+
+    #[inline(always)]
+    fn pass_pte_store(&self, change: Change, page: u64, pages: u64) {
+        points::pass::pte_store(|| {
+            (
+                points::page_operand(page, change as u64),
+                points::page_operand(page.wrapping_add(pages * PAGE_SIZE), u64::from(self.id.0)),
+            )
+        });
     }
 
     fn keep_back(&self, flush: Flush<Vec<Frame>>) {
@@ -322,7 +418,10 @@ impl Space {
     /// An abandoned shootdown; the frames stay kept back.
     pub fn shoot(&self, request: Request, targets: Targets) -> Result<Acknowledged, Abandoned> {
         if targets != Targets::Active {
-            return protocols::shoot(request, targets);
+            let shooting = witness::shooting();
+            let proof = protocols::shoot(request, targets)?;
+            shooting.returned(&proof);
+            return Ok(proof);
         }
         let due = {
             let mut kept = self.kept_back.lock();
@@ -331,7 +430,7 @@ impl Space {
             due
         };
         // A flush that holds nothing is the same shootdown.
-        let (frames, proof) = protocols::flush(due).map_err(|late| {
+        let (frames, proof) = self.flush(due).map_err(|late| {
             self.keep_back(late);
             Abandoned
         })?;
@@ -358,7 +457,22 @@ impl Space {
     pub fn look(&self, address: u64) -> Option<u64> {
         let tables = self.tables.lock();
         let entry = tables.entry(address & !(PAGE_SIZE - 1))?;
-        hw::probe::read(phys::DIRECT_MAP + entry.frame() + (address & (PAGE_SIZE - 1))).ok()
+        content(entry, address)
+    }
+
+    /// As [`look`](Self::look), with the frame.
+    pub fn look_closely(&self, address: u64) -> Option<(Entry, u64)> {
+        let tables = self.tables.lock();
+        let entry = tables.entry(address & !(PAGE_SIZE - 1))?;
+        Some((entry, content(entry, address)?))
+    }
+
+    /// Writes the word at `address` of a page that ring 3 may write, whatever any TLB says.
+    ///
+    /// # Errors
+    /// The page tables' refusal.
+    pub fn put(&self, address: u64, value: u64) -> Result<(), MapError> {
+        self.tables.lock().store(address, value)
     }
 
     /// Every mapped page with its entry, lowest address first.
@@ -369,4 +483,21 @@ impl Space {
             .for_each(|page, entry| pages.push((page, entry)));
         pages
     }
+}
+
+/// The entries of those of `pages` pages from `page` on that are mapped, and their frames' first
+/// words.
+fn entries(tables: &UserTables, page: u64, pages: u64) -> Vec<(u64, Entry, u64)> {
+    (0..pages)
+        .filter_map(|number| {
+            let page = page.checked_add(number * PAGE_SIZE)?;
+            let entry = tables.entry(page)?;
+            Some((page, entry, content(entry, page)?))
+        })
+        .collect()
+}
+
+/// The word for `address` in the frame of its page's entry.
+fn content(entry: Entry, address: u64) -> Option<u64> {
+    hw::probe::read(phys::DIRECT_MAP + entry.frame() + (address & (PAGE_SIZE - 1))).ok()
 }

@@ -7,7 +7,7 @@
 mod text;
 
 use crate::space::{self, Shoot, Space};
-use crate::{panic, thread};
+use crate::{panic, thread, witness};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use hw::entry::Frame;
@@ -51,7 +51,7 @@ pub struct Call {
 }
 
 /// Every system call, at the place of its number.
-pub static CALLS: [Call; 9] = [
+pub static CALLS: [Call; 10] = [
     Call {
         number: call::EXIT,
         name: "exit",
@@ -128,6 +128,13 @@ pub static CALLS: [Call; 9] = [
         arguments: &[],
         doc: "returns the time-stamp counter",
         serve: |_| Ok(clock::now()),
+    },
+    Call {
+        number: call::STALE,
+        name: "stale",
+        arguments: &["page", "expected", "seen"],
+        doc: "tells that a page that a witness watches is not what it is to be",
+        serve: |[page, expected, seen]| witness::reported(page, expected, seen),
     },
 ];
 

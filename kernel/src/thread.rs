@@ -4,10 +4,12 @@
 //! only when it is put back into a queue, is not pinned, and the other has less to do. A thread
 //! waits in the queue of one CPU, and only that CPU takes it out.
 
+mod loan;
 mod queue;
 mod table;
 mod timeslice;
 
+use crate::points;
 use crate::space::Space;
 use crate::syscall::Outcome;
 use alloc::boxed::Box;
@@ -17,6 +19,7 @@ use core::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
+use evidence::Kind;
 use hw::context::{self, Context, Leave};
 use hw::interrupts::Off;
 use hw::percpu::{self, Counter};
@@ -24,8 +27,11 @@ use hw::sync::IrqLock;
 use shootdown::{CpuId, CpuSet};
 use state::*;
 
+pub use loan::{
+    adopt_shell, float, is_free, is_shell, lend, rescue, shield_shell, wake_dozers, wake_shell,
+};
 pub use queue::load;
-pub use table::{MAX_THREADS, View, views};
+pub use table::{MAX_THREADS, View, views, write_name};
 pub use timeslice::{contend, hurry, tick};
 
 /// The states of a thread.
@@ -94,6 +100,8 @@ pub(crate) struct Thread {
     affinity: AtomicU64,
     pins: AtomicU32,
     idle: AtomicBool,
+    /// Whether it runs wherever it can while CPUs are parked; see [`float`].
+    floats: AtomicBool,
     next: AtomicU32,
     switches: AtomicU64,
     /// Orders parking against unparking.
@@ -219,6 +227,7 @@ fn launch(affinity: CpuSet, work: Work) -> Result<usize, NoThread> {
     thread.affinity.store(affinity.bits(), Relaxed);
     thread.pins.store(0, Relaxed);
     thread.token.store(false, Relaxed);
+    thread.floats.store(false, Relaxed);
     if !thread.context.prepare(STACK_PAGES, begin, index) {
         *thread.work.lock() = Work::NONE;
         table::release(index);
@@ -233,7 +242,7 @@ fn launch(affinity: CpuSet, work: Work) -> Result<usize, NoThread> {
 
 /// The first code of every spawned thread.
 fn begin(index: usize) -> ! {
-    queue::finish_handoff();
+    arrive();
     hw::interrupts::enable();
     let body = THREADS[index].work.lock().body.take();
     match body {
@@ -274,6 +283,11 @@ pub fn yield_now() {
 /// last time. May return for no reason: check what was waited for.
 pub fn park() {
     let _off = Off::new();
+    sleep();
+}
+
+/// Sleeps until [`unpark`]; with interrupts off.
+fn sleep() {
     let thread = this();
     {
         let _parking = thread.parking.lock();
@@ -295,7 +309,8 @@ pub fn unpark(index: usize) {
         .is_ok()
     {
         // In the queue of the CPU it was on: it may not have left its stack there yet.
-        queue::push(cpu_of(thread), index);
+        let cpu = loan::home_of(index).unwrap_or_else(|| cpu_of(thread));
+        queue_at(cpu, index);
     } else {
         thread.token.store(true, Release);
     }
@@ -305,7 +320,9 @@ pub fn unpark(index: usize) {
 /// next interrupt, a timer tick at the latest.
 pub fn doze() {
     let _off = Off::new();
-    if queue::is_empty(percpu::cpu()) {
+    if loan::sleeps_aside() {
+        loan::doze_aside();
+    } else if queue::is_empty(percpu::cpu()) {
         timeslice::start();
         hw::interrupts::wait();
         hw::interrupts::disable();
@@ -329,6 +346,27 @@ pub fn unpin() {
     pins.store(pins.load(Relaxed) - 1, Relaxed);
 }
 
+/// Has the running thread go on on `cpu` at once, whatever keeps it here: pins, and critical
+/// sections, which it is in there as deep as it was here. For a fault: what it has read of this
+/// CPU's own is another CPU's from then on. With interrupts on.
+pub fn carry_off(cpu: CpuId) {
+    let thread = this();
+    let depth = percpu::of(percpu::cpu()).critical_depth();
+    let pins = thread.pins.swap(0, Relaxed);
+    let affinity = thread.affinity.swap(CpuSet::only(cpu).bits(), Relaxed);
+    for _ in 0..depth {
+        hw::sync::leave_critical();
+    }
+    while percpu::cpu() != cpu && crate::machine::online().contains(cpu) {
+        yield_now();
+    }
+    for _ in 0..depth {
+        percpu::enter_critical();
+    }
+    thread.affinity.store(affinity, Relaxed);
+    thread.pins.store(pins, Relaxed);
+}
+
 /// Performs a preemption that is due, unless the running thread is in a critical section: then it
 /// is owed. At the end of an interrupt, with interrupts off.
 pub fn preempt_if_due() {
@@ -343,6 +381,12 @@ pub fn pay_owed() {
     preempt_if_due();
 }
 
+/// Queues the thread numbered `index`, which is ready, on `cpu`.
+fn queue_at(cpu: CpuId, index: usize) {
+    THREADS[index].cpu.store(cpu.index() as u32, Relaxed);
+    queue::push(cpu, index);
+}
+
 fn cpu_of(thread: &Thread) -> CpuId {
     CpuId::new(thread.cpu.load(Relaxed) as usize).expect("set from a CpuId")
 }
@@ -353,6 +397,9 @@ fn destination(thread: &Thread, here: CpuId) -> CpuId {
     if thread.pins.load(Relaxed) > 0 {
         return here;
     }
+    if let Some(home) = loan::home_of(current()) {
+        return home;
+    }
     let affinity = CpuSet::from_bits(thread.affinity.load(Relaxed));
     let best = queue::least_loaded(affinity).unwrap_or(here);
     if affinity.contains(here) && queue::load(best) + 1 >= queue::load(here) {
@@ -362,8 +409,12 @@ fn destination(thread: &Thread, here: CpuId) -> CpuId {
     }
 }
 
-/// Leaves the running thread in `state` and runs the next one of this CPU. With interrupts off.
+/// Leaves the running thread in `state` and runs the next one of this CPU; if the CPU is on loan, the
+/// one that lent it. With interrupts off.
 fn schedule(state: u32) {
+    if let Some(lender) = loan::lender() {
+        return loan::give_back(lender, state);
+    }
     assert!(
         !percpu::in_critical(),
         "CPU {}: thread {} blocks in a critical section",
@@ -393,7 +444,6 @@ fn schedule(state: u32) {
     next.switches
         .store(next.switches.load(Relaxed) + 1, Relaxed);
     percpu::count(Counter::Switches, 1);
-    enter_space_of(next);
     timeslice::begin(here, next.idle.load(Relaxed));
     percpu::set_thread(next_index);
     queue::set_running(here, !next.idle.load(Relaxed));
@@ -407,17 +457,25 @@ fn schedule(state: u32) {
         table::release(index);
     }
     context::switch(&thread.context, &next.context, leave);
-    queue::finish_handoff();
+    arrive();
 }
 
-/// Loads the space of `next`, if it has one that is not loaded. A thread without a space goes on
-/// with its predecessor's: kernel mappings are the same in all, and that CPU stays in the
+/// The first thing that a thread does which was switched to, on its own stack. With interrupts off.
+fn arrive() {
+    queue::finish_handoff();
+    loan::shield();
+    enter_space();
+    points::note(Kind::Switch, current() as u64, u64::from(percpu::space()));
+}
+
+/// Loads the running thread's space, if it has one that is not loaded. A thread without a space
+/// goes on with its predecessor's: kernel mappings are the same in all, and that CPU stays in the
 /// predecessor's active set.
-fn enter_space_of(next: &Thread) {
-    let work = next.work.lock();
-    if let Some(space) = &work.space
-        && space.id().0 != percpu::space()
-    {
-        crate::space::switch_to(space);
-    }
+fn enter_space() {
+    // Not under the lock: a CPU may be parked as it enters a space.
+    let space = match &this().work.lock().space {
+        Some(space) if space.id().0 != percpu::space() => space.clone(),
+        _ => return,
+    };
+    crate::space::switch_to(&space);
 }

@@ -1,13 +1,18 @@
 //! Where interrupts, exceptions and system calls arrive.
 
 use crate::machine::{RESCHEDULE, SHOOTDOWN, TEST, TIMER};
-use crate::{console, job, panic, protocols, syscall, thread};
+use crate::{
+    console, faults, gdb, job, panic, park, points, protocols, stop, syscall, thread, watchdog,
+};
+use evidence::Kind;
+use hw::debug::{Hooks, TRAP};
 use hw::entry::{Frame, SYSCALL_VECTOR};
 use hw::percpu::{self, Counter};
 use hw::{apic, pic, probe};
 
 /// The first vector that is not an exception's.
 const FIRST_INTERRUPT: u64 = 32;
+const DEBUG: u64 = 1;
 const NMI: u64 = 2;
 const GENERAL_PROTECTION: u64 = 13;
 const PAGE_FAULT: u64 = 14;
@@ -25,13 +30,31 @@ const V_PIC_LAST: u64 = V_PIC + 15;
 /// Has every way into the kernel end here.
 pub fn init() {
     hw::entry::set_handler(handle);
+    hw::debug::set_hooks(&Hooks {
+        handle: debug,
+        wanted: stop::wanted,
+        stop: gdb::stand,
+    });
+}
+
+/// What comes before [`handle`]: a debugger's exceptions, and every NMI. Returns whether it was
+/// handled.
+fn debug(frame: &mut Frame) -> bool {
+    match frame.vector {
+        NMI => {
+            nmi(frame);
+            true
+        }
+        DEBUG => gdb::debug_exception(frame),
+        _ => gdb::breakpoint(frame),
+    }
 }
 
 /// With interrupts off. The two that are measured end without a look at the scheduler, and do not
 /// pay for the registers that the others need.
 fn handle(frame: &mut Frame) {
     match frame.vector {
-        V_SHOOTDOWN => shootdown(),
+        V_SHOOTDOWN => shootdown(frame),
         V_TEST => job::answer_test(),
         _ => handle_other(frame),
     }
@@ -39,13 +62,16 @@ fn handle(frame: &mut Frame) {
 
 #[inline(never)]
 fn handle_other(frame: &mut Frame) {
+    faults::settle_overdue();
     match frame.vector {
         V_TIMER => {
             thread::tick();
             apic::eoi();
         }
         V_RESCHEDULE => {
+            gdb::kick();
             thread::contend();
+            park::tend();
             apic::eoi();
         }
         V_SYSCALL => syscall::handle(frame),
@@ -57,14 +83,14 @@ fn handle_other(frame: &mut Frame) {
             apic::eoi();
             panic!("CPU {}: the local APIC reports {errors}", percpu::cpu());
         }
-        NMI => return nmi(frame),
         0..FIRST_INTERRUPT => exception(frame),
         vector => panic!(
             "CPU {}: interrupt {vector:#x}, which nothing sends",
             percpu::cpu()
         ),
     }
-    if frame.interrupts_enabled() {
+    // A step would end on another CPU, if its thread went there.
+    if frame.interrupts_enabled() && frame.rflags & TRAP == 0 {
         thread::preempt_if_due();
     }
 }
@@ -72,15 +98,22 @@ fn handle_other(frame: &mut Frame) {
 /// The target's side of a shootdown. The EOI follows the handler (I18), so a second interrupt of
 /// this vector stays pending until the row has been drained (I6).
 #[inline(always)]
-fn shootdown() {
+fn shootdown(frame: &Frame) {
+    points::note(Kind::Enter, V_SHOOTDOWN, u64::from(frame.from_user()));
     let served = protocols::handle();
     percpu::count(Counter::IpisReceived, 1);
     match served {
         1 => {}
-        0 => percpu::count(Counter::IpisEmpty, 1),
+        0 => {
+            percpu::count(Counter::IpisEmpty, 1);
+            watchdog::note_found_nothing();
+        }
         many => percpu::raise(Counter::MostServed, u64::from(many)),
     }
-    apic::eoi();
+    if !faults::withholds_eoi() {
+        apic::eoi();
+    }
+    points::note(Kind::Leave, V_SHOOTDOWN, u64::from(served));
 }
 
 fn legacy(irq: u8) {
@@ -96,6 +129,11 @@ fn legacy(irq: u8) {
 
 fn nmi(frame: &mut Frame) {
     percpu::count(Counter::Nmis, 1);
+    points::note(Kind::Nmi, 0, u64::from(frame.from_user()));
+    gdb::nmi(frame);
+    if faults::answer_nmi() {
+        return;
+    }
     panic::answer_nmi(frame);
 }
 
@@ -104,6 +142,9 @@ fn exception(frame: &mut Frame) {
         return;
     }
     if frame.from_user() {
+        if frame.vector == PAGE_FAULT && hw::programs::recover(frame) {
+            return;
+        }
         syscall::fault(frame);
     }
     panic::exception(frame);

@@ -1,12 +1,14 @@
 //! What may come next on a line: completion, from the table.
 
 use crate::commands::{Arg, Command, Form, Kind, TABLE, find};
+use crate::fault::Action;
 use crate::parse::{JSON, Token, scan, tokens};
+use crate::script;
 use crate::system::{NameKind, System};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use shootdown::CpuId;
+use shootdown::{CpuId, Point};
 
 /// The ways to go on at the end of a line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,10 +55,8 @@ pub fn complete(line: &str, system: &dyn System) -> Completion {
 fn candidates(before: &str, word: &str, system: &dyn System) -> Vec<String> {
     let words: Vec<Token<'_>> = tokens(before).filter(|token| token.text != JSON).collect();
     let Some((first, arguments)) = words.split_first() else {
-        return TABLE
-            .iter()
-            .map(|command| command.name.to_string())
-            .collect();
+        let names = TABLE.iter().map(|command| command.name);
+        return names.chain(script::keywords()).map(String::from).collect();
     };
     let Some(command) = find(first.text) else {
         return Vec::new();
@@ -72,7 +72,10 @@ fn candidates(before: &str, word: &str, system: &dyn System) -> Vec<String> {
         .next_positional(command)
         .and_then(|index| command.args.get(index))
     {
-        found.extend(values(arg.kind, system));
+        found.extend(match arg.kind {
+            Kind::FaultAction => fault_actions(arguments),
+            kind => values(kind, system),
+        });
     }
     let free = |(index, arg)| (scan.given(index) == 0).then_some(arg);
     for arg in command.args.iter().enumerate().filter_map(free) {
@@ -82,6 +85,16 @@ fn candidates(before: &str, word: &str, system: &dyn System) -> Vec<String> {
         found.push(JSON.to_string());
     }
     found
+}
+
+/// What may go wrong at the point that is named among `words`.
+fn fault_actions(words: &[Token<'_>]) -> Vec<String> {
+    let mut points = words.iter().filter_map(|word| Point::from_name(word.text));
+    points.next().map_or_else(Vec::new, |point| {
+        Action::all_at(point)
+            .map(|action| action.name().into())
+            .collect()
+    })
 }
 
 fn takes_text(command: &Command) -> bool {
@@ -102,6 +115,7 @@ fn named(arg: &Arg, word: &str, system: &dyn System) -> Vec<String> {
                 .map(|value| format!("{key}{value}"))
                 .collect()
         }
+        Form::Suffix(_) => Vec::new(),
         Form::Word if matches!(arg.kind, Kind::Flag) => [arg.name.to_string()].into(),
         Form::Word => values(arg.kind, system),
         Form::Positional | Form::Repeated(_) | Form::Rest => Vec::new(),
@@ -126,13 +140,17 @@ fn values(kind: Kind, system: &dyn System) -> Vec<String> {
         Kind::Space => system.names(NameKind::Space),
         Kind::Choice(words) => words.iter().map(|word| word.name.to_string()).collect(),
         Kind::Name(names) => system.names(names),
-        Kind::Command => TABLE
-            .iter()
-            .map(|command| command.name.to_string())
-            .collect(),
-        Kind::Number(..) | Kind::Pages(_) | Kind::Address(_) | Kind::Text | Kind::Flag => {
-            Vec::new()
+        Kind::Command => {
+            let names = TABLE.iter().map(|command| command.name);
+            names.chain(script::topics()).map(String::from).collect()
         }
+        Kind::FaultAction => Action::names().into_iter().map(String::from).collect(),
+        Kind::Number(..)
+        | Kind::Pages(_)
+        | Kind::Address(_)
+        | Kind::Time
+        | Kind::Text
+        | Kind::Flag => Vec::new(),
     }
 }
 
@@ -148,7 +166,9 @@ mod tests {
     #[test]
     fn the_first_word_becomes_a_command() {
         assert_eq!(offered("sc"), ["scoreboard"]);
-        assert_eq!(offered("").len(), TABLE.len());
+        assert_eq!(offered("").len(), TABLE.len() + script::keywords().count());
+        assert_eq!(offered("rep"), ["repeat"]);
+        assert_eq!(offered("help scr"), ["scripts"]);
         assert_eq!(offered("nonsense"), [""; 0]);
         assert_eq!(offered("help sco"), ["scoreboard"]);
     }

@@ -1,6 +1,8 @@
 //! A system and a terminal for tests.
 
 use crate::commands::{CommandId, Request};
+use crate::notice::Notice;
+use crate::observation::{Hang, Invariant, Observation, Violation};
 use crate::parse::Invocation;
 use crate::report::{Output, Settings, Sink, Style, Table, Value};
 use crate::system::{Failure, NameKind, System};
@@ -9,6 +11,7 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use shootdown::{CpuId, CpuSet};
 
 /// Text as a script's transcript has it.
@@ -18,11 +21,25 @@ pub const PLAIN: Settings = Settings {
     crlf: false,
 };
 
+/// What `storm rounds=14` ends by.
+const HANG: Observation = Observation::Hang(Hang {
+    waiter: CpuId::BOOT,
+    culprits: CpuSet::from_bits(0b100),
+    invariant: Invariant::new(6),
+    what: "acknowledgement",
+});
+
 /// Four CPUs, two protocols, one address space; remembers what it was asked.
 pub struct FakeSystem {
     pub online: CpuSet,
     pub seen: Vec<Invocation>,
     pub violations: u64,
+    /// What it saw and was not asked for yet.
+    pub observations: Vec<Observation>,
+    /// What it has to tell.
+    pub notices: RefCell<Vec<Notice>>,
+    /// How many violations were excused.
+    pub excused: u64,
     /// The line that it fails to carry out.
     pub fails: &'static str,
 }
@@ -33,8 +50,25 @@ impl FakeSystem {
             online: CpuSet::first(4),
             seen: Vec::new(),
             violations: 0,
+            observations: Vec::new(),
+            notices: RefCell::default(),
+            excused: 0,
             fails: "",
         }
+    }
+
+    /// Sees I5 violated on CPU 1, twice.
+    fn violate(&mut self) {
+        self.violations += 2;
+        self.observations.push(Observation::Violation {
+            first: Violation {
+                invariant: Invariant::new(5),
+                cpu: CpuId::new(1).expect("a CPU"),
+                what: "stale read",
+                address: Some(0x400000),
+            },
+            times: 2,
+        });
     }
 
     /// The lines it was asked to carry out.
@@ -54,7 +88,11 @@ impl System for FakeSystem {
         }
         match &invocation.request {
             Request::Cpus(_) => output.table("cpus", cpus(self.online)),
-            Request::Storm(args) if args.rounds == 13 => self.violations += 2,
+            Request::Storm(args) if args.rounds == 13 => self.violate(),
+            Request::Storm(args) if args.rounds == 14 => {
+                self.observations.push(HANG);
+                return Err(Failure::new("CPU 0 gave up"));
+            }
             Request::Regs(_) => {
                 output.field("symbol", "before\x1b[2Jafter");
                 return Err(Failure::new("CPU 1 did not answer\x07").hint("try `cpus`"));
@@ -91,6 +129,18 @@ impl System for FakeSystem {
 
     fn violations(&self) -> u64 {
         self.violations
+    }
+
+    fn observations(&mut self) -> Vec<Observation> {
+        core::mem::take(&mut self.observations)
+    }
+
+    fn notices(&self) -> Vec<Notice> {
+        self.notices.take()
+    }
+
+    fn excuse(&mut self, violations: u64) {
+        self.excused += violations;
     }
 }
 

@@ -1,7 +1,9 @@
 //! Help, from the table.
 
 use crate::commands::{Arg, Command, Form, Group, Kind, TABLE, Word, args, find};
+use crate::fault::Time;
 use crate::report::{Output, Style, Table, Value, hang};
+use crate::script;
 use crate::system::Failure;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -30,6 +32,7 @@ pub(crate) fn synopsis(arg: &Arg) -> String {
     match (arg.form, arg.kind) {
         (Form::Keyword(word), _) => format!("{word} {}", arg.name),
         (Form::Option(word), _) => format!("{word}={}", arg.name),
+        (Form::Suffix(suffix), _) => format!("{}{suffix}", arg.name),
         (Form::Word, Kind::Choice(words)) => names(words).join("|"),
         _ => arg.name.to_string(),
     }
@@ -52,6 +55,8 @@ pub(crate) fn describe(kind: Kind) -> String {
         Kind::Space => "an address space's number".to_string(),
         Kind::Choice(words) => format!("one of {}", names(words).join(", ")),
         Kind::Name(names) => format!("the name of a {}", names.noun()),
+        Kind::Time => format!("a time such as `200us`, up to {}", Time::LONGEST),
+        Kind::FaultAction => "an action of the point, or a fault's number".to_string(),
         Kind::Command => "the name of a command".to_string(),
         Kind::Text => "any text".to_string(),
         Kind::Flag => "present or absent".to_string(),
@@ -70,7 +75,7 @@ pub(crate) fn explain(arg: &Arg) -> String {
             text.push_str(&format!(" ({})", words.join("; ")));
         }
         // The argument's own name says it.
-        Kind::Flag | Kind::Text | Kind::Cpu | Kind::Space | Kind::Command => {}
+        Kind::Flag | Kind::Text | Kind::Cpu | Kind::Space | Kind::Command | Kind::FaultAction => {}
         kind => text.push_str(&format!(" ({})", describe(kind))),
     }
     if let Form::Repeated(most) = arg.form {
@@ -85,10 +90,14 @@ pub(crate) fn explain(arg: &Arg) -> String {
 /// Carries `help` out.
 pub(crate) fn run(args: &args::Help, output: &mut Output<'_>) -> Result<(), Failure> {
     match args.command.as_deref().map(|name| (name, find(name))) {
-        None if output.json() => output.table("commands", list(TABLE.iter())),
+        None if output.json() => {
+            output.table("commands", list(TABLE.iter()));
+            output.table("statements", script::statements());
+        }
         None => overview(output),
         Some((_, Some(command))) if output.json() => page_fields(command, output),
         Some((_, Some(command))) => page(command, output),
+        Some((name, None)) if script::topics().any(|topic| topic == name) => script::show(output),
         Some((name, None)) => return Err(Failure::new(format_args!("no help on `{name}`"))),
     }
     Ok(())
@@ -117,6 +126,11 @@ fn overview(output: &mut Output<'_>) {
         for command in TABLE.iter().filter(|command| command.group == group) {
             console.line(&format!("  {:widest$}  {}", command.name, command.summary));
         }
+    }
+    console.styled(Some(Style::Strong), "Scripts (`help scripts`)");
+    console.end_line();
+    for entry in script::STATEMENTS {
+        console.line(&format!("  {:widest$}  {}", entry.name, entry.summary));
     }
     output.note("`help COMMAND` explains one; Tab completes; every command takes --json.");
 }

@@ -18,13 +18,19 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod breakpoint;
 pub mod commands;
 pub mod complete;
+pub mod diagnosis;
+pub mod fault;
 pub mod help;
+pub mod notice;
+pub mod observation;
 pub mod parse;
 pub mod reference;
 pub mod repl;
 pub mod report;
+pub mod screen;
 pub mod script;
 pub mod suggest;
 pub mod system;

@@ -5,6 +5,7 @@
 
 use crate::commands::{Command, Group, TABLE};
 use crate::help::{explain, synopsis, usage};
+use crate::script;
 use alloc::format;
 use alloc::string::String;
 
@@ -21,6 +22,7 @@ pub fn page() -> String {
             page.push_str(&section(command));
         }
     }
+    page.push_str(&script::section());
     page
 }
 

@@ -2,8 +2,10 @@
 
 use crate::commands::{Action, Builtin};
 use crate::help;
+use crate::notice;
 use crate::parse::{Invocation, Parsed, parse, too_long};
 use crate::report::{Answer, Console, Mode, Output, Settings, Sink};
+use crate::script::Session;
 use crate::system::{Failure, System};
 use crate::terminal::{Input, LineReader, Memory, Tty};
 use crate::tour;
@@ -22,12 +24,13 @@ pub fn interactive(
     settings: Settings,
     memory: &mut Memory,
 ) {
-    let mut reader = LineReader::new(memory, settings.columns);
+    let mut reader = LineReader::new(memory, settings);
+    let mut session = Session::default();
     loop {
         match reader.read(tty, system) {
             Input::Line(line) => {
                 // Shown already; the next line's fate does not depend on it.
-                let _ = run_line(&line, system, tty, settings);
+                let _ = session.line(&line, system, tty, settings);
             }
             Input::Abandoned => {}
             Input::TooLong => too_long().show(&mut Console::new(tty, settings)),
@@ -36,8 +39,8 @@ pub fn interactive(
     }
 }
 
-/// Carries out one line and shows its answer: text, or one line of JSON. A blank line or a comment
-/// succeeds without a trace.
+/// Carries out one command and shows its answer: text, or one line of JSON. A blank line or a
+/// comment succeeds without a trace.
 ///
 /// # Errors
 /// What the command failed with, which was shown. A command that succeeds while violations are
@@ -48,15 +51,24 @@ pub fn run_line(
     sink: &mut dyn Sink,
     settings: Settings,
 ) -> Result<(), Failure> {
-    let Some((answer, mode)) = answer(line, system, sink, settings, None) else {
-        return Ok(());
-    };
+    let answer = carry_out_line(line, system, sink, settings);
+    answer.and_then(|answer| answer.failure).map_or(Ok(()), Err)
+}
+
+/// The same, returning the answer that was shown.
+pub(crate) fn carry_out_line(
+    line: &str,
+    system: &mut dyn System,
+    sink: &mut dyn Sink,
+    settings: Settings,
+) -> Option<Answer> {
+    let (answer, mode) = answer(line, system, sink, settings, None)?;
     if mode == Mode::Json {
         let mut console = Console::new(sink, settings);
         console.text(&answer.json());
         console.end_line();
     }
-    answer.failure.map_or(Ok(()), Err)
+    Some(answer)
 }
 
 /// Carries out one line. Text is shown; a JSON answer is only returned. `mode` overrides what the
@@ -69,7 +81,7 @@ pub(crate) fn answer(
     mode: Option<Mode>,
 ) -> Option<(Answer, Mode)> {
     let of = |json| mode.unwrap_or(if json { Mode::Json } else { Mode::Text });
-    match parse(line, system) {
+    let answered = match parse(line, system) {
         Ok(None) => None,
         Ok(Some(parsed)) => {
             let mode = of(parsed.json);
@@ -84,7 +96,9 @@ pub(crate) fn answer(
             let name = refused.command.map(|command| command.name);
             Some((output.finish(name, &Err(refused.failure)), mode))
         }
-    }
+    };
+    notice::show(&system.notices(), sink, settings);
+    answered
 }
 
 fn carry_out(

@@ -1,5 +1,7 @@
 //! What the shell needs of the system it commands.
 
+use crate::notice::Notice;
+use crate::observation::Observation;
 use crate::parse::Invocation;
 use crate::report::Output;
 use alloc::string::{String, ToString};
@@ -49,11 +51,23 @@ pub trait System {
     /// Every name of `kind`, in the order in which they are to be listed.
     fn names(&self, kind: NameKind) -> Vec<String>;
 
-    /// The CPUs that run.
+    /// The CPUs that there are, those that are stopped included.
     fn online(&self) -> CpuSet;
 
     /// How many violations (a stale read after a shootdown returned, for one) were seen since boot.
     fn violations(&self) -> u64;
+
+    /// Takes what was seen since the last call, in the order in which it was seen.
+    fn observations(&mut self) -> Vec<Observation>;
+
+    /// Takes what has happened that a person is to be told of at once.
+    fn notices(&self) -> Vec<Notice> {
+        Vec::new()
+    }
+
+    /// Lets `violations` of those seen pass for expected: whoever ends the machine without the
+    /// shell, as `quit` does, judges by the others.
+    fn excuse(&mut self, violations: u64);
 }
 
 /// Why a command did not do what was asked.

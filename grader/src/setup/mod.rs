@@ -2,6 +2,7 @@
 //! look-ups, no processes.
 
 mod apt;
+mod gdb;
 mod install;
 mod qemu;
 mod toolchain;
@@ -43,6 +44,14 @@ pub fn qemu(
     policy: Policy,
 ) -> Result<PathBuf, Failure> {
     qemu::ensure(workspace, chosen, policy)
+}
+
+/// gdb, the one in `PATH`, installing it where there is none.
+///
+/// # Errors
+/// [`crate::status::Status::Missing`], with the commands to run.
+pub fn gdb(workspace: &Workspace, policy: Policy) -> Result<PathBuf, Failure> {
+    gdb::ensure(workspace, policy)
 }
 
 /// What is known about a QEMU; remembered from run to run until the program changes.

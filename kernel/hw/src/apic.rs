@@ -16,6 +16,7 @@ pub use inspect::{Dump, ErrorStatus, Pending, VectorSet, Vectors, dump, pending,
 pub use mode::{Mode, base, initial_id, x2apic_supported};
 pub use send::{
     SendError, Stuck, broadcast_others, send, send_fixed, send_init, send_nmi, send_startup,
+    send_torn, undisturbed,
 };
 
 use crate::interrupts;

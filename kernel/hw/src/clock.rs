@@ -17,12 +17,34 @@ use core::sync::atomic::{AtomicU64, Ordering};
 /// calibrated.
 static TSC_HZ: AtomicU64 = AtomicU64::new(1_000_000_000);
 
-/// The time-stamp counter, in ticks. Not ordered: it may be read before earlier loads and stores
-/// are done, and after later ones began.
+/// For how many ticks the machine stood still.
+static HELD: AtomicU64 = AtomicU64::new(0);
+
+/// The time-stamp counter, in ticks, less those for which the whole machine stood still ([`hold`]).
+/// Not ordered: it may be read before earlier loads and stores are done, and after later ones began.
 #[inline(always)]
 pub fn now() -> u64 {
+    loop {
+        let held = HELD.load(Ordering::Relaxed);
+        let now = raw().wrapping_sub(held);
+        // A stop between the two would count in full.
+        if HELD.load(Ordering::Relaxed) == held {
+            return now;
+        }
+    }
+}
+
+/// The time-stamp counter, in ticks, as it stands.
+#[inline(always)]
+pub fn raw() -> u64 {
     // SAFETY: every 64-bit CPU has the instruction; CR4.TSD does not forbid it to the kernel.
     unsafe { _rdtsc() }
+}
+
+/// Every CPU stood still for `ticks`, because a debugger held them: for nobody's deadline do they
+/// count. Before they run on.
+pub fn hold(ticks: u64) {
+    HELD.fetch_add(ticks, Ordering::SeqCst);
 }
 
 /// The time-stamp counter, in ticks, read after all earlier loads are done and before any later

@@ -75,7 +75,11 @@ pub fn set_handler(handler: fn(&mut Frame)) {
 }
 
 /// Called by the stubs with the frame that they built.
+#[unsafe(link_section = ".text.entry")]
 extern "C" fn dispatch(frame: &mut Frame) {
+    if crate::debug::enter(frame) {
+        return;
+    }
     let handler = HANDLER.load(Ordering::Relaxed);
     if handler.is_null() {
         crate::exit::exit(crate::exit::Status::Panic);
@@ -87,6 +91,7 @@ extern "C" fn dispatch(frame: &mut Frame) {
 
 /// The stub of one vector: makes the frame uniform and goes to the common path.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
 extern "C" fn stub<const VECTOR: u8>() {
     naked_asm!(
         ".if {has_error} == 0", "push 0", ".endif",
@@ -101,6 +106,7 @@ extern "C" fn stub<const VECTOR: u8>() {
 /// The stub of a vector with a stack of its own, which can come between ring 3's entry and its
 /// SWAPGS.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
 extern "C" fn paranoid_stub<const VECTOR: u8>() {
     naked_asm!(
         ".if {has_error} == 0", "push 0", ".endif",
@@ -119,6 +125,7 @@ const fn has_error_code(vector: u8) -> bool {
 
 /// Saves the registers, calls `dispatch`, restores what it left there and resumes.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
 extern "C" fn common() {
     naked_asm!(
         "cld",
@@ -132,6 +139,7 @@ extern "C" fn common() {
 
 /// The rest of `common`, with GS the kernel's.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
 extern "C" fn save() {
     naked_asm!(
         "push rax", "push rbx", "push rcx", "push rdx", "push rsi", "push rdi", "push rbp",
@@ -147,6 +155,7 @@ extern "C" fn save() {
 
 /// Resumes the context whose frame RSP points at, with GS the kernel's.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
 extern "C" fn resume() {
     naked_asm!(
         "pop r15",
@@ -178,6 +187,7 @@ extern "C" fn resume() {
 /// next such exception on this CPU would overwrite it. From the kernel GS itself tells whose it
 /// is: the kernel's base is in the upper half.
 #[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
 extern "C" fn paranoid() {
     naked_asm!(
         "cld",
@@ -238,6 +248,24 @@ pub(crate) extern "C" fn enter_user(rip: u64, rsp: u64, argument: u64) -> ! {
         user_data = const crate::descriptors::USER_DATA as u32,
         user_code = const crate::descriptors::USER_CODE as u32,
     )
+}
+
+/// Whether `address` is on the way from an interrupt to its handler.
+pub fn is_entry_text(address: u64) -> bool {
+    #[cfg(target_os = "none")]
+    {
+        unsafe extern "C" {
+            static entry_text_start: u8;
+            static entry_text_end: u8;
+        }
+        let (start, end) = (&raw const entry_text_start, &raw const entry_text_end);
+        (start as u64..end as u64).contains(&address)
+    }
+    #[cfg(not(target_os = "none"))]
+    {
+        let _ = address;
+        false
+    }
 }
 
 type Stub = extern "C" fn();

@@ -28,6 +28,8 @@ pub enum Status {
     Violation = 0x13,
     /// The machine shall start anew: 41, and the host sees to it.
     Reboot = 0x14,
+    /// A wait lasted too long, and that was to end the machine: 43.
+    Hang = 0x15,
 }
 
 impl Status {

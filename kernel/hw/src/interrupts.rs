@@ -1,6 +1,7 @@
 //! This CPU's interrupt flag.
 
 pub use x86_64::instructions::interrupts::{are_enabled, disable, enable};
+use x86_64::registers::control::{Cr8, PriorityClass};
 
 /// Sleeps until the next interrupt. Interrupts are on afterwards.
 ///
@@ -8,6 +9,14 @@ pub use x86_64::instructions::interrupts::{are_enabled, disable, enable};
 /// they were off, is not slept through.
 pub fn wait() {
     x86_64::instructions::interrupts::enable_and_hlt();
+}
+
+/// Holds back every interrupt that passes the local APIC's priorities, by raising this CPU's task
+/// priority to the highest class, or no longer (SDM vol. 3A, 11.8.3.1). The 8259's, NMIs and
+/// exceptions still come.
+pub fn hold_back_fixed(hold: bool) {
+    let class = hold.then_some(PriorityClass::PriorityClass15);
+    Cr8::write(class);
 }
 
 /// Halts with the interrupt flag as it is: with interrupts off, until an NMI.

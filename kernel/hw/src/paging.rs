@@ -4,9 +4,10 @@
 //! and dirty bits while another CPU changes them. Nothing here invalidates a TLB: whatever takes a
 //! translation away returns a value that says so.
 
+pub(crate) mod alias;
 mod build;
 mod entry;
-mod table;
+pub(crate) mod table;
 mod user;
 mod walk;
 
@@ -52,13 +53,22 @@ pub(crate) fn map_kernel(address: VirtAddr, frame: Frame, rights: Rights) -> Opt
 }
 
 /// Turns on what protects the kernel from itself: NX, write protection in ring 0 and, where the
-/// CPU has it, no execution of user pages. On each CPU.
+/// CPU has it, no execution of ring 3's pages and no access to them but by [`probe`](crate::probe).
+/// On each CPU.
+///
+/// Under QEMU the last has a second use: accesses with ring 3's pages opened have a TLB of their
+/// own there, so that the kernel's pages do not evict what a probe is to find.
 pub(crate) fn enable_protections() {
+    let features = core::arch::x86_64::__cpuid_count(7, 0).ebx;
     // SAFETY: each only takes rights away; the kernel needs none of them.
     unsafe {
         Cr0::update(|cr0| cr0.insert(Cr0Flags::WRITE_PROTECT));
-        if core::arch::x86_64::__cpuid_count(7, 0).ebx & 1 << 7 != 0 {
+        if features & 1 << 7 != 0 {
             Cr4::update(|cr4| cr4.insert(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION));
+        }
+        if features & 1 << 20 != 0 {
+            crate::probe::set_smap();
+            Cr4::update(|cr4| cr4.insert(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION));
         }
     }
 }

@@ -4,9 +4,14 @@
 //! cannot split: no pinning is needed to count, or to ask where one runs. Other CPUs may read any
 //! area's words (they are atomics), never write them.
 
+use crate::trace::Ring;
 use core::arch::asm;
+use core::hint::cold_path;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicPtr, AtomicU32, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use shootdown::{CpuId, MAX_CPUS, Point};
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::{GsBase, KernelGsBase};
@@ -25,6 +30,13 @@ pub struct Local {
     stack_top: AtomicU64,
     /// One register of theirs, for a moment.
     scratch: AtomicU64,
+    /// A bit for each point at which this CPU does more than count, and [`TRACED`].
+    armed: AtomicU32,
+    /// Nonzero if more is done at armed points than to record them.
+    attentive: AtomicU32,
+    /// How far this CPU's trace has come, and where it lies; see [`trace`](crate::trace).
+    pub(crate) position: AtomicU64,
+    pub(crate) ring: AtomicPtr<Ring>,
     points: [AtomicU64; Point::COUNT],
     counters: [AtomicU64; Counter::COUNT],
 }
@@ -58,11 +70,13 @@ pub enum Counter {
     TestIpis,
     /// Times round a wait loop whose condition did not hold.
     Spins,
+    /// Shootdown interrupts sent again, one for each target; sent ones as well.
+    Resent,
 }
 
 impl Counter {
     /// How many counters there are.
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 12;
     /// Every counter with the name it is shown under.
     pub const NAMES: [(Counter, &'static str); Counter::COUNT] = [
         (Counter::IpisSent, "ipis-sent"),
@@ -76,6 +90,7 @@ impl Counter {
         (Counter::Nmis, "nmis"),
         (Counter::TestIpis, "test-ipis"),
         (Counter::Spins, "spins"),
+        (Counter::Resent, "resent"),
     ];
 }
 
@@ -87,6 +102,10 @@ static LOCALS: [Local; MAX_CPUS] = [const {
         space: AtomicU64::new(0),
         stack_top: AtomicU64::new(0),
         scratch: AtomicU64::new(0),
+        armed: AtomicU32::new(0),
+        attentive: AtomicU32::new(0),
+        position: AtomicU64::new(0),
+        ring: Ring::nobodys(),
         points: [const { AtomicU64::new(0) }; Point::COUNT],
         counters: [const { AtomicU64::new(0) }; Counter::COUNT],
     }
@@ -216,35 +235,70 @@ pub fn owed() -> bool {
     of(cpu()).preemption_owed()
 }
 
-/// Adds 1 to the counter of the point whose number is known when this is compiled.
-macro_rules! count_point {
-    ($number:expr) => {
-        // SAFETY: one read-modify-write instruction on this CPU's own counter.
+/// Adds 1 to the counter of the point whose number is known when this is compiled, and goes to
+/// `$armed` if the point is armed.
+macro_rules! pass_point {
+    ($point:expr, $armed:block) => {
+        // SAFETY: one read-modify-write instruction on this CPU's own counter, one that looks at
+        // this CPU's own bits, and a jump.
         unsafe {
-            asm!("inc qword ptr gs:[{}]", const offset_of!(Local, points) + 8 * $number, options(nostack))
+            asm!("inc qword ptr gs:[{}]", "test dword ptr gs:[{}], {}", "jnz {}",
+                const offset_of!(Local, points) + 8 * $point as usize,
+                const offset_of!(Local, armed), const 1_u32 << $point as u32,
+                label $armed, options(nostack))
         }
     };
 }
 
-/// Counts a passage of `point` on this CPU: one instruction where the point is known.
+/// Counts a passage of `point` on this CPU. Returns `go`, or what `armed` returns if the point is
+/// armed there: three instructions where the point is known, of which two ask.
 #[inline(always)]
-pub fn pass(point: Point) {
-    match point {
-        Point::Pin => count_point!(Point::Pin as usize),
-        Point::Publish => count_point!(Point::Publish as usize),
-        Point::Zero => count_point!(Point::Zero as usize),
-        Point::Send => count_point!(Point::Send as usize),
-        Point::LocalInvalidate => count_point!(Point::LocalInvalidate as usize),
-        Point::Wait => count_point!(Point::Wait as usize),
-        Point::Done => count_point!(Point::Done as usize),
-        Point::Notice => count_point!(Point::Notice as usize),
-        Point::Copy => count_point!(Point::Copy as usize),
-        Point::Acknowledge => count_point!(Point::Acknowledge as usize),
-        Point::Invalidate => count_point!(Point::Invalidate as usize),
-        Point::Return => count_point!(Point::Return as usize),
-        Point::PteStore => count_point!(Point::PteStore as usize),
-        Point::Activate => count_point!(Point::Activate as usize),
+pub fn pass<T>(point: Point, go: T, armed: impl FnOnce() -> T) -> T {
+    /// One arm for each point, since the instructions hold its number.
+    macro_rules! arms {
+        ($($name:ident)*) => {
+            match point {
+                $(Point::$name => pass_point!(Point::$name, {
+                    cold_path();
+                    return armed();
+                }),)*
+            }
+        };
     }
+    arms!(Pin Publish Generation Zero Send LocalInvalidate Wait Done Notice Copy Acknowledge
+        Invalidate Return PteStore Activate);
+    go
+}
+
+/// In the bits that [`Local::arm`] sets: this CPU records what is not a point.
+pub const TRACED: u32 = 1 << 31;
+
+/// Does `traced` if this CPU records: two instructions to ask.
+#[inline(always)]
+pub fn if_traced(traced: impl FnOnce()) {
+    // SAFETY: one instruction that looks at this CPU's own bits, and a jump.
+    unsafe {
+        asm!("test dword ptr gs:[{}], {}", "jnz {}",
+            const offset_of!(Local, armed), const TRACED,
+            label {
+                cold_path();
+                traced();
+            }, options(nostack, readonly));
+    }
+}
+
+/// Does `attend` if this CPU does more at armed points than to record them, else `record`.
+#[inline(always)]
+pub fn if_attentive<T>(attend: impl FnOnce() -> T, record: impl FnOnce() -> T) -> T {
+    // SAFETY: one instruction that looks at this CPU's own word, and a jump.
+    unsafe {
+        asm!("cmp dword ptr gs:[{}], 0", "jnz {}", const offset_of!(Local, attentive),
+            label {
+                cold_path();
+                return attend();
+            }, options(nostack, readonly));
+    }
+    record()
 }
 
 /// Adds to a counter whose number is known when this is compiled.
@@ -273,6 +327,7 @@ pub fn count(counter: Counter, amount: u64) {
         Counter::Nmis => add_to!(Counter::Nmis, amount),
         Counter::TestIpis => add_to!(Counter::TestIpis, amount),
         Counter::Spins => add_to!(Counter::Spins, amount),
+        Counter::Resent => add_to!(Counter::Resent, amount),
     }
 }
 
@@ -285,6 +340,21 @@ impl Local {
     /// How often this CPU passed `point`.
     pub fn passed(&self, point: Point) -> u64 {
         self.points[point as usize].load(Relaxed)
+    }
+
+    /// Has this CPU do more than count at the points whose bits (`1 << point`) are set, and
+    /// record what is not a point if [`TRACED`] is: see [`pass`] and [`if_traced`]. `attentive`
+    /// is what [`if_attentive`] asks. One caller at a time.
+    pub fn arm(&self, bits: u32, attentive: bool) {
+        // A CPU that is not attentive records whatever point is armed: so it is attentive for as
+        // long as any but a recorded one is.
+        if attentive {
+            self.attentive.store(1, SeqCst);
+        }
+        self.armed.store(bits, SeqCst);
+        if !attentive {
+            self.attentive.store(0, SeqCst);
+        }
     }
 
     /// What a counter stands at.

@@ -2,6 +2,7 @@
 
 use crate::entry::Frame;
 use core::arch::{asm, naked_asm};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// An access was refused: the page-fault error code (SDM vol. 3A, 4.7), or 0 for a general
 /// protection fault (an address that is not canonical).
@@ -36,14 +37,27 @@ unsafe extern "C" fn store() {
     naked_asm!("xor edx, edx", "mov [rdi], rsi", "ret")
 }
 
+/// As `load`, where SMAP closes ring 3's pages to ring 0: opens them meanwhile.
+#[unsafe(naked)]
+unsafe extern "C" fn load_opened() {
+    naked_asm!("xor edx, edx", "stac", "mov rax, [rdi]", "clac", "ret")
+}
+
+/// As `store`, where SMAP closes ring 3's pages to ring 0: opens them meanwhile.
+#[unsafe(naked)]
+unsafe extern "C" fn store_opened() {
+    naked_asm!("xor edx, edx", "stac", "mov [rdi], rsi", "clac", "ret")
+}
+
 /// Writes the word at RDI as it is; a fault comes back with RDX nonzero.
 #[unsafe(naked)]
 unsafe extern "C" fn touch() {
     naked_asm!("xor edx, edx", "lock or qword ptr [rdi], 0", "ret")
 }
 
-/// Where the accesses above stand: behind their two-byte `xor edx, edx`.
+/// Where the accesses above stand: behind their two-byte `xor edx, edx`, and STAC.
 const ACCESS: u64 = 2;
+const OPENED: u64 = ACCESS + 3;
 /// How many bytes long they are.
 const LOAD: u64 = 3;
 const STORE: u64 = 3;
@@ -53,13 +67,15 @@ const TOUCH: u64 = 5;
 /// frame was one. For the handler of page faults and general protection faults.
 pub fn recover(frame: &mut Frame) -> bool {
     let accesses = [
-        (load as *const (), LOAD),
-        (store as *const (), STORE),
-        (touch as *const (), TOUCH),
+        (load as *const (), ACCESS, LOAD),
+        (store as *const (), ACCESS, STORE),
+        (load_opened as *const (), OPENED, LOAD),
+        (store_opened as *const (), OPENED, STORE),
+        (touch as *const (), ACCESS, TOUCH),
     ];
-    let Some((_, length)) = accesses
+    let Some((.., length)) = accesses
         .into_iter()
-        .find(|(access, _)| *access as u64 + ACCESS == frame.rip)
+        .find(|(access, offset, _)| *access as u64 + offset == frame.rip)
     else {
         return false;
     };
@@ -67,6 +83,18 @@ pub fn recover(frame: &mut Frame) -> bool {
     frame.rax = frame.error;
     frame.rdx = 1;
     true
+}
+
+/// Whether SMAP closes ring 3's pages to ring 0 (SDM vol. 3A, 4.6.1).
+static SMAP: AtomicBool = AtomicBool::new(false);
+
+/// From now on accesses open ring 3's pages first. For who turns SMAP on.
+pub(crate) fn set_smap() {
+    SMAP.store(true, Relaxed);
+}
+
+fn smap() -> bool {
+    SMAP.load(Relaxed)
 }
 
 fn result(value: u64, faulted: u64) -> Result<u64, Fault> {
@@ -87,9 +115,13 @@ pub fn read(address: u64) -> Result<u64, Fault> {
     }
     let (value, faulted): (u64, u64);
     // SAFETY: the load faults or yields some bits of memory, which are given out as a plain number;
-    // a fault resumes behind the load. Only the named registers change.
+    // a fault resumes behind the load. Only the named registers change. STAC is there with SMAP.
     unsafe {
-        asm!("call {}", sym load, in("rdi") address, out("rax") value, out("rdx") faulted);
+        if smap() {
+            asm!("call {}", sym load_opened, in("rdi") address, out("rax") value, out("rdx") faulted);
+        } else {
+            asm!("call {}", sym load, in("rdi") address, out("rax") value, out("rdx") faulted);
+        }
     }
     result(value, faulted)
 }
@@ -103,9 +135,14 @@ pub fn write(address: u64, value: u64) -> Result<(), Fault> {
         return Err(Fault { error: 0 });
     }
     let (error, faulted): (u64, u64);
-    // SAFETY: ring 3's memory holds nothing of Rust's; a fault resumes behind the store.
+    // SAFETY: ring 3's memory holds nothing of Rust's; a fault resumes behind the store. STAC is
+    // there with SMAP.
     unsafe {
-        asm!("call {}", sym store, in("rdi") address, in("rsi") value, out("rax") error, out("rdx") faulted);
+        if smap() {
+            asm!("call {}", sym store_opened, in("rdi") address, in("rsi") value, out("rax") error, out("rdx") faulted);
+        } else {
+            asm!("call {}", sym store, in("rdi") address, in("rsi") value, out("rax") error, out("rdx") faulted);
+        }
     }
     result(error, faulted).map(|_| ())
 }

@@ -26,9 +26,13 @@ global_asm!(
     ARGUMENT = const 8 * block::ARGUMENT,
     BEGUN = const 8 * block::BEGUN,
     ROUNDS = const 8 * block::ROUNDS,
+    STALE = const call::STALE,
     TICKS = const 8 * block::TICKS,
     RESULT = const 8 * block::RESULT,
     SEEN = const 8 * block::SEEN,
+    EXPECTED = const 8 * block::EXPECTED,
+    REPORTED = const 8 * block::REPORTED,
+    WITNESSED = const block::WITNESSED,
     WATCHED = const block::WATCHED,
     REGION = const region::START,
     TEXT = const region::TEXT,
@@ -38,6 +42,20 @@ global_asm!(
 unsafe extern "C" {
     static programs_start: u8;
     static programs_end: u8;
+    static program_witness_read: u8;
+    static program_witness_read_end: u8;
+}
+
+/// Resumes a witness whose read of a page found nothing mapped, as if it had read
+/// [`block::ABSENT`]. Returns whether the page fault was one.
+pub fn recover(frame: &mut crate::entry::Frame) -> bool {
+    let offset = |label: *const u8| (label.addr() - (&raw const programs_start).addr()) as u64;
+    if frame.rip != region::TEXT + offset(&raw const program_witness_read) {
+        return false;
+    }
+    frame.rax = block::ABSENT;
+    frame.rip = region::TEXT + offset(&raw const program_witness_read_end);
+    true
 }
 
 /// The image, to be mapped as one piece that starts at a page.
@@ -140,7 +158,7 @@ programs! {
          the revoking calls";
     "remapper" program_remapper(ADDRESS, ROUNDS = 100) -> ["stale" Number, "last" Number] measured true:
         "has a fresh frame put under a page that is its alone and reads it, ROUNDS times (0: until stopped)";
-    "witness" program_witness(ADDRESS, PAGES = 1, STRIDE = 1, TURN = 0) -> ["freed" Number, "freed_at" Address] measured true:
+    "witness" program_witness(ADDRESS, PAGES = 1, STRIDE = 1, TURN = 0) -> ["freed" Number, "freed_at" Address, "stale" Number] measured true:
         "reads PAGES pages, STRIDE apart, round after round until stopped, and publishes what it saw; \
          yields after TURN rounds (0: never)";
     "exhaust" program_exhaust(ADDRESS) -> ["mapped" Number, "refusal" Refusal]:

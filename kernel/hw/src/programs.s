@@ -211,13 +211,35 @@ program_witness:
     xchg [rbx + {BEGUN}], rax
     mov rsi, r12
     xor ecx, ecx
-2:  mov rax, [rsi]
+2:  mov r11, [rbx + {EXPECTED} + 8 * rcx]
+.globl program_witness_read
+program_witness_read:
+    mov rax, [rsi + {WITNESSED}]
+.globl program_witness_read_end
+program_witness_read_end:
     mov [rbx + {SEEN} + 8 * rcx], rax
     cmp rax, r8
     jne 3f
     inc qword ptr [rbx + {RESULT}]
     mov [rbx + {RESULT} + 8], rsi
-3:  add rsi, r14
+3:  # Not what the kernel says, and it said so before and after: a dead translation.
+    cmp rax, r11
+    je 5f
+    test r11, r11
+    jz 5f
+    cmp r11, [rbx + {EXPECTED} + 8 * rcx]
+    jne 5f
+    inc qword ptr [rbx + {RESULT} + 16]
+    cmp r11, [rbx + {REPORTED} + 8 * rcx]
+    je 5f
+    mov [rbx + {REPORTED} + 8 * rcx], r11
+    push rsi
+    mov edi, ecx
+    mov rsi, r11
+    mov rdx, rax
+    system_call {STALE}
+    pop rsi
+5:  add rsi, r14
     inc ecx
     cmp ecx, r13d
     jb 2b
@@ -354,7 +376,10 @@ program_wild:
 .balign 8
 .Lwild_calls:
     # Calls that there are not.
-    .quad 9, 0, 0, 0
+    .quad 10, 0, 0, 0
+    # What only a witness may tell.
+    .quad {STALE}, 0, 1, 2
+    .quad {STALE}, -1, 1, 2
     .quad 0x100000000, 0, 0, 0
     .quad -1, 0, 0, 0
     # Text from nowhere, from the kernel, past the end of ring 3's half, and too much of it.

@@ -2,15 +2,106 @@
 
 use crate::interrupts::Off;
 use crate::percpu;
+use core::hint::spin_loop;
 use core::ops::{Deref, DerefMut};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use shootdown::CpuId;
 use spin::mutex::{SpinMutex, SpinMutexGuard};
+
+/// A spin for a lock that has become long.
+#[derive(Debug)]
+pub struct LongSpin {
+    /// The lock's address.
+    pub lock: usize,
+    /// The CPU that took it last, if any did: whoever holds it, unless it is being passed on.
+    pub holder: Option<CpuId>,
+    /// The turns that it has taken, since whoever looks last set this to 0.
+    pub turns: u64,
+    /// Whether it is over. Then nobody looks again.
+    pub over: bool,
+    /// For whoever looks, to remember by; 0 at first.
+    pub began: u64,
+    /// The same.
+    pub since: u64,
+}
+
+/// How many turns a spin takes between two looks.
+const ROUND: u64 = 1 << 14;
+
+/// Who looks at spins that become long.
+static LOOK: spin::Once<fn(&mut LongSpin)> = spin::Once::new();
+
+/// Has `look` called over and over while a CPU spins for a lock for long, and once afterwards: on
+/// that CPU, in any context, interrupts as they are there. It may take other locks.
+pub fn on_long_spin(look: fn(&mut LongSpin)) {
+    LOOK.call_once(|| look);
+}
+
+/// A spin lock that knows who took it last.
+#[derive(Debug, Default)]
+struct Held<T> {
+    lock: SpinMutex<T>,
+    /// The CPU that took it last, plus one.
+    holder: AtomicU32,
+}
+
+impl<T> Held<T> {
+    const fn new(value: T) -> Self {
+        Held {
+            lock: SpinMutex::new(value),
+            holder: AtomicU32::new(0),
+        }
+    }
+
+    #[inline]
+    fn try_lock(&self) -> Option<SpinMutexGuard<'_, T>> {
+        let guard = self.lock.try_lock()?;
+        self.holder.store(percpu::cpu().index() as u32 + 1, Relaxed);
+        Some(guard)
+    }
+
+    #[inline]
+    fn lock(&self) -> SpinMutexGuard<'_, T> {
+        match self.try_lock() {
+            Some(guard) => guard,
+            None => self.spin(),
+        }
+    }
+
+    #[cold]
+    fn spin(&self) -> SpinMutexGuard<'_, T> {
+        let mut long = LongSpin {
+            lock: core::ptr::from_ref(self).addr(),
+            holder: None,
+            turns: 0,
+            over: false,
+            began: 0,
+            since: 0,
+        };
+        let mut looked = None;
+        loop {
+            for _ in 0..ROUND {
+                spin_loop();
+                if let Some(guard) = self.try_lock() {
+                    long.over = true;
+                    looked.inspect(|look: &&fn(&mut LongSpin)| look(&mut long));
+                    return guard;
+                }
+            }
+            long.turns += ROUND;
+            let holder = (self.holder.load(Relaxed) as usize).checked_sub(1);
+            long.holder = holder.and_then(CpuId::new);
+            looked = LOOK.get().inspect(|look| look(&mut long));
+        }
+    }
+}
 
 /// A spin lock that is held with interrupts off: for what interrupt handlers touch too.
 ///
 /// Never wait for another CPU while holding one: a CPU that spins for it takes no interrupts, so
 /// the wait could be for that CPU (I7, and protocol.md §8.6).
 #[derive(Debug, Default)]
-pub struct IrqLock<T>(SpinMutex<T>);
+pub struct IrqLock<T>(Held<T>);
 
 /// Access to what an [`IrqLock`] guards; interrupts are off on this CPU meanwhile.
 #[derive(Debug)]
@@ -23,7 +114,7 @@ pub struct IrqGuard<'l, T> {
 impl<T> IrqLock<T> {
     /// A lock around `value`.
     pub const fn new(value: T) -> Self {
-        IrqLock(SpinMutex::new(value))
+        IrqLock(Held::new(value))
     }
 
     /// Takes the lock, spinning with interrupts off.
@@ -63,7 +154,7 @@ impl<T> DerefMut for IrqGuard<'_, T> {
 /// Shootdowns may be initiated while holding one, since a CPU that spins for it still answers.
 /// Interrupt handlers must not take it.
 #[derive(Debug, Default)]
-pub struct Lock<T>(SpinMutex<T>);
+pub struct Lock<T>(Held<T>);
 
 /// Access to what a [`Lock`] guards; the running thread is not preempted meanwhile.
 #[derive(Debug)]
@@ -98,7 +189,7 @@ fn pay_preemption() {
 impl<T> Lock<T> {
     /// A lock around `value`.
     pub const fn new(value: T) -> Self {
-        Lock(SpinMutex::new(value))
+        Lock(Held::new(value))
     }
 
     /// Takes the lock, spinning in a critical section.

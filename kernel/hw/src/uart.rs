@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod fake;
+mod polled;
 mod probe;
 
 use crate::sync::IrqLock;

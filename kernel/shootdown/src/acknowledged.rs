@@ -11,7 +11,7 @@ use crate::{CpuId, CpuSet, Request, SpaceId};
 /// handler and an NMI's, in between. A user mapping's frame may be reused on its strength. What an
 /// NMI handler may touch, and page-table pages that a speculative walk may read, need more.
 ///
-/// Only a protocol of this crate makes one. It may be cloned and it does not age, so it gives
+/// Only a protocol makes one, by [`Snapshot::acknowledged`](crate::Snapshot::acknowledged). It may be cloned and it does not age, so it gives
 /// nothing back by itself: see [`Flush`](crate::Flush) for what frees a frame.
 #[must_use = "without it nothing that was unmapped may be reused"]
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -6,11 +6,11 @@
 //! sees what the other wrote: either the initiator sees the bit and asks the CPU, or the CPU's
 //! first walk finds the new entry (I8).
 
-use crate::{CpuSet, Machine, Plain, Point, Word};
+use crate::{Active, CpuSet, Machine, Word};
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// The CPUs that may hold translations of one space (FreeBSD's `pm_active`).
-pub struct ActiveSet<M: Machine>(M::Word<u64, Plain>);
+pub struct ActiveSet<M: Machine>(M::Word<u64, Active>);
 
 impl<M: Machine> ActiveSet<M> {
     /// A set without any CPU.
@@ -25,9 +25,10 @@ impl<M: Machine> ActiveSet<M> {
         CpuSet::from_bits(self.0.peek(Relaxed))
     }
 
-    /// This CPU enters. A locked instruction, and so the full barrier between the bit and the
-    /// first walk, or the first look at the space's generation on this CPU (I8).
-    fn enter(&self, m: &M) {
+    /// This CPU enters: for [`activate`], which knows when. A locked instruction, and so the full
+    /// barrier between the bit and the first walk, or the first look at the space's generation on
+    /// this CPU (I8).
+    pub fn enter(&self, m: &M) {
         self.0.fetch_or(CpuSet::only(m.me()).bits(), SeqCst);
     }
 
@@ -61,7 +62,6 @@ pub fn activate<M: Machine>(
     if let Some(to) = to {
         to.enter(m);
     }
-    m.point(Point::Activate);
     load();
     // Only now: until CR3 was loaded, this CPU could still fill its TLB from the old tables.
     if let Some(from) = from

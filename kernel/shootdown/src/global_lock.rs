@@ -25,9 +25,8 @@
 use crate::protocol::{broken, next_generation};
 use crate::targets::Snapshot;
 use crate::{
-    Abandoned, Acknowledged, CpuId, CpuSet, Destination, Machine, Operation, Plain, Point,
+    Abandoned, Acknowledged, CpuId, CpuSet, Destination, Generation, Machine, Operation, Plain,
     Protocol, Request, RequestBody, RequestHead, RequestView, Settings, Slot, Targets, Word,
-    perform,
 };
 use alloc::boxed::Box;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -38,14 +37,14 @@ struct Done<M: Machine>(M::Word<u32, Slot>);
 
 /// The protocol's state. Built before any other CPU runs.
 pub struct GlobalLock<M: Machine> {
-    /// Nonzero while held.
+    /// The number of the CPU that holds the lock, plus one; 0 while it is free.
     lock: M::Word<u32, Plain>,
     addr1: M::Word<u64, RequestHead>,
     /// Exclusive.
     addr2: M::Word<u64, RequestBody>,
     space: M::Word<u32, RequestBody>,
     operation: M::Word<u32, RequestBody>,
-    generation: M::Word<u32, RequestBody>,
+    generation: M::Word<u32, Generation>,
     /// The CPU whose request it is.
     initiator: M::Word<u32, Plain>,
     /// The CPUs it was sent to.
@@ -87,10 +86,11 @@ impl<M: Machine> GlobalLock<M> {
     }
 
     /// Takes the lock; waits for it with interrupts on.
-    fn acquire<'p>(&'p self, machine: &'p M) -> Result<Held<'p, M>, Abandoned> {
+    fn acquire<'p>(&'p self, machine: &'p M, me: CpuId) -> Result<Held<'p, M>, Abandoned> {
+        let mine = me.index() as u32 + 1;
         loop {
             machine.disable_interrupts();
-            if self.lock.swap(1, Acquire) == 0 {
+            if self.lock.compare_exchange(0, mine, Acquire).is_ok() {
                 return Ok(Held {
                     protocol: self,
                     machine,
@@ -135,7 +135,7 @@ impl<M: Machine> GlobalLock<M> {
             // Interrupts are off: this CPU cannot be interrupted, but it can serve itself.
             self.handle(m);
         }
-        m.send(Destination::Each(late.without(me)));
+        m.resend(late.without(me));
         self.wait(m, late, generation)
     }
 
@@ -149,7 +149,7 @@ impl<M: Machine> GlobalLock<M> {
     }
 
     fn initiate(&self, m: &M, request: &Request, asked: &Snapshot) -> Result<u32, Abandoned> {
-        let held = self.acquire(m)?;
+        let held = self.acquire(m, asked.me)?;
         self.settle(m, &held)?;
         let generation = self.publish(request, asked);
         let broadcast = asked.everyone && self.broadcast;
@@ -189,27 +189,31 @@ impl<M: Machine> Protocol<M> for GlobalLock<M> {
     fn handle(&self, m: &M) -> u32 {
         let done = &self.done[m.me().index()].0;
         // Acquire, and before the request: what is read below is this generation's or later.
-        let generation = self.generation.load(Acquire);
-        if done.load(Relaxed) == generation {
-            m.point(Point::Return);
-            return 0;
+        let pending = || {
+            let generation = self.generation.peek(Acquire);
+            (done.peek(Relaxed) != generation).then_some(generation)
+        };
+        let mut served = 0;
+        while let Some(generation) = m.scan(pending) {
+            let addr1 = self.addr1.load(Relaxed);
+            let addr2 = self.addr2.load(Relaxed);
+            let space = self.space.load(Relaxed);
+            let operation = Operation::from_bits(self.operation.load(Relaxed))
+                .expect("a request whose operation word is no operation (rule I1)");
+            m.invalidate(&Request::from_words(operation, space, addr1, addr2));
+            // Release: the next holder overwrites the request once it has seen this (I4).
+            done.store(generation, Release);
+            served += 1;
         }
-        m.point(Point::Notice);
-        let addr1 = self.addr1.load(Relaxed);
-        let addr2 = self.addr2.load(Relaxed);
-        let space = self.space.load(Relaxed);
-        let operation = Operation::from_bits(self.operation.load(Relaxed))
-            .expect("a request whose operation word is no operation (rule I1)");
-        m.point(Point::Invalidate);
-        perform(m, &Request::from_words(operation, space, addr1, addr2));
-        // Release: the next holder overwrites the request once it has seen this (I4).
-        done.store(generation, Release);
-        m.point(Point::Return);
-        1
+        served
     }
 
-    fn slot(&self, _target: CpuId, _initiator: CpuId) -> Option<u32> {
-        None
+    fn slot(&self, target: CpuId, _initiator: CpuId) -> Option<&M::Word<u32, Slot>> {
+        Some(&self.done.get(target.index())?.0)
+    }
+
+    fn head(&self, _initiator: CpuId) -> Option<&M::Word<u64, RequestHead>> {
+        Some(&self.addr1)
     }
 
     fn request(&self, initiator: CpuId) -> Option<RequestView> {
@@ -228,6 +232,18 @@ impl<M: Machine> Protocol<M> for GlobalLock<M> {
             self.late()
         } else {
             CpuSet::EMPTY
+        }
+    }
+
+    fn waits_for(&self, waiter: CpuId) -> CpuSet {
+        let holder = (self.lock.peek(Relaxed) as usize)
+            .checked_sub(1)
+            .and_then(CpuId::new);
+        match holder {
+            Some(holder) if holder != waiter => CpuSet::only(holder),
+            // The holder may be settling what another CPU abandoned.
+            Some(_) => self.late(),
+            None => CpuSet::EMPTY,
         }
     }
 }

@@ -3,9 +3,9 @@
 //! A CPU keeps translations in its TLB, and nothing in the machine takes them back when another
 //! CPU changes the page table. The CPU that made the change, the *initiator*, must interrupt the
 //! others, the *targets*, have each invalidate what it may hold, and wait until it may rely on
-//! that. This crate holds two protocols that do so: the [`scoreboard`] protocol of FreeBSD's
-//! parallel shootdown IPIs (commit dc43978aa578, 2020), and the [`global_lock`] protocol it
-//! replaced.
+//! that. This crate holds three protocols that do so: the [`scoreboard`] protocol of FreeBSD's
+//! parallel shootdown IPIs (commit dc43978aa578, 2020), the [`global_lock`] protocol it replaced,
+//! and the [`queue`] protocol in Linux's manner.
 //!
 //! # The protocol in one paragraph
 //! The initiator enters a critical section, writes its *request* into its own words, sets the
@@ -32,7 +32,8 @@
 //! # Where to read next
 //! [`scoreboard`] is the protocol, from request to acknowledgement. Then [`operation`]: what a
 //! target does, by mode of address translation; [`active`] and [`contexts`]: who must be asked;
-//! [`flush`]: what the outcome is good for; [`global_lock`]: what it was before.
+//! [`flush`]: what the outcome is good for; [`global_lock`]: what it was before; [`queue`]: how else
+//! it can be done.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -51,6 +52,7 @@ mod mode;
 pub mod operation;
 mod point;
 mod protocol;
+pub mod queue;
 mod request;
 pub mod scoreboard;
 mod targets;
@@ -67,13 +69,14 @@ pub use cpu_set::{CpuId, CpuSet, Cpus, MAX_CPUS};
 pub use flush::Flush;
 pub use global_lock::GlobalLock;
 pub use machine::{
-    Abandoned, Atomic, Critical, Destination, Machine, Plain, RequestBody, RequestHead, Role, Slot,
-    Value, Word,
+    Abandoned, Active, Atomic, Critical, Destination, Generation, Machine, Plain, RequestBody,
+    RequestHead, Role, Slot, Value, Word,
 };
 pub use mode::{Features, Mode, Unsupported};
 pub use operation::{Invpcid, Pcid, Tlb, perform};
 pub use point::Point;
 pub use protocol::{Protocol, RequestView, Settings};
+pub use queue::Queue;
 pub use request::{BadRequest, Operation, PAGE_SIZE, RANGE_LIMIT, Request, SpaceId};
 pub use scoreboard::Scoreboard;
-pub use targets::Targets;
+pub use targets::{Snapshot, Targets};

@@ -3,7 +3,7 @@
 //! The kernel implements [`Machine`] with real interrupts and real TLBs, host tests with a model.
 //! A protocol sees nothing else, so its source is the same in each.
 
-use crate::{CpuId, CpuSet, Point, SpaceId, Tlb};
+use crate::{CpuId, CpuSet, Point, Request, SpaceId, Tlb};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// What a shared word holds: `u32` or `u64`, each with the atomic type of its size.
@@ -12,6 +12,8 @@ pub trait Value: Copy + PartialEq + Send + Sync + 'static + private::Sealed {
     type Atomic: Atomic<Self>;
     /// The value, widened: what a [`Role`] decides by.
     fn bits(self) -> u64;
+    /// The value of those bits, cut to its size.
+    fn from_bits(bits: u64) -> Self;
 }
 
 /// The standard atomics, generically. Passes no points: a [`Word`] is one of these and its role.
@@ -28,6 +30,8 @@ pub trait Atomic<V>: Send + Sync + 'static {
     fn fetch_or(&self, bits: V, order: Ordering) -> V;
     /// As [`Word::fetch_and`].
     fn fetch_and(&self, bits: V, order: Ordering) -> V;
+    /// As [`Word::compare_exchange`].
+    fn compare_exchange(&self, current: V, new: V, order: Ordering) -> Result<V, V>;
 }
 
 /// Declares the values, each with its standard atomic.
@@ -39,6 +43,10 @@ macro_rules! values {
             #[inline(always)]
             fn bits(self) -> u64 {
                 u64::from(self)
+            }
+            #[inline(always)]
+            fn from_bits(bits: u64) -> $value {
+                bits as $value
             }
         }
         impl Atomic<$value> for $atomic {
@@ -65,6 +73,15 @@ macro_rules! values {
             #[inline(always)]
             fn fetch_and(&self, bits: $value, order: Ordering) -> $value {
                 self.fetch_and(bits, order)
+            }
+            #[inline(always)]
+            fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                order: Ordering,
+            ) -> Result<$value, $value> {
+                self.compare_exchange(current, new, order, Ordering::Relaxed)
             }
         }
     )*};
@@ -118,8 +135,12 @@ roles! {
     }
     /// The first word of a request that is written, and the first that is read.
     RequestHead { store: |_| Some(Point::Publish), load: |_| Some(Point::Copy) }
+    /// The word of a request that holds its generation.
+    Generation { store: |_| Some(Point::Generation), load: |_| None }
     /// Any other word of a request.
     RequestBody { store: |_| None, load: |_| None }
+    /// The set of CPUs that may hold translations of one address space.
+    Active { store: |_| Some(Point::Activate), load: |_| None }
     /// A word that only orders CPUs among themselves: a lock, a counter.
     Plain { store: |_| None, load: |_| None }
 }
@@ -137,11 +158,15 @@ pub trait Word<V: Value>: Sync {
     /// also a full barrier (SDM vol. 3A, 9.2.3.9).
     fn swap(&self, value: V, order: Ordering) -> V;
     /// Sets the bits that are set in `bits` and returns what stood there; else as
-    /// [`swap`](Word::swap).
+    /// [`swap`](Word::swap). Passes the point of a store of `bits`.
     fn fetch_or(&self, bits: V, order: Ordering) -> V;
     /// Clears the bits that are clear in `bits` and returns what stood there; else as
-    /// [`swap`](Word::swap).
+    /// [`swap`](Word::swap). Passes no point.
     fn fetch_and(&self, bits: V, order: Ordering) -> V;
+    /// Writes `new` if `current` stands there, in one step, and returns what stood there: as `Ok`
+    /// if `new` was written. `order` is for that case; a failure is `Relaxed`. Else as
+    /// [`swap`](Word::swap); passes the point of a store of `new`, written or not.
+    fn compare_exchange(&self, current: V, new: V, order: Ordering) -> Result<V, V>;
 }
 
 /// Where an inter-processor interrupt goes.
@@ -184,6 +209,7 @@ pub trait Machine: Tlb + Sync + 'static {
     fn active(&self, space: SpaceId) -> CpuSet;
 
     /// Keeps the running thread on its CPU until the matching [`unpin`](Machine::unpin). Nests.
+    /// Passes [`Point::Pin`], pinned.
     fn pin(&self);
     /// Undoes one [`pin`](Machine::pin).
     fn unpin(&self);
@@ -209,6 +235,12 @@ pub trait Machine: Tlb + Sync + 'static {
     /// WRMSR lacks (SDM vol. 3A, 11.12.3). Passes [`Point::Send`].
     fn send(&self, to: Destination);
 
+    /// Sends it again to CPUs that have not answered: a [`send`](Machine::send) that the machine
+    /// may count and record as what it is.
+    fn resend(&self, to: CpuSet) {
+        self.send(Destination::Each(to));
+    }
+
     /// Repeats `condition`, relaxing the CPU between, until it holds. `condition` only
     /// [`peek`](Word::peek)s. Interrupts are taken meanwhile if they are enabled.
     ///
@@ -218,8 +250,35 @@ pub trait Machine: Tlb + Sync + 'static {
     /// [`Abandoned`] if the wait was given up, by a person or a watchdog.
     fn spin_until<F: FnMut() -> bool>(&self, condition: F) -> Result<(), Abandoned>;
 
-    /// Passes a point that no operation above stands for.
-    fn point(&self, point: Point);
+    /// As [`spin_until`](Machine::spin_until), for a protocol that helps itself: calls `resend`
+    /// when the wait has lasted for longer than an answer should take, by the machine's own
+    /// measure, and again each time it has lasted for as long once more. `resend` may
+    /// [`resend`](Machine::resend) and do nothing else. A machine without a measure never calls it.
+    ///
+    /// # Errors
+    /// As [`spin_until`](Machine::spin_until).
+    fn spin_resending<F, R>(&self, condition: F, resend: R) -> Result<(), Abandoned>
+    where
+        F: FnMut() -> bool,
+        R: FnMut(),
+    {
+        let _ = resend;
+        self.spin_until(condition)
+    }
+
+    /// For a handler: looks once for a request to serve. `find` only [`peek`](Word::peek)s, and
+    /// returns what it found. Call it again after each request served, until it returns `None`
+    /// (I6).
+    ///
+    /// Passes [`Point::Notice`] if there was one, else [`Point::Return`].
+    fn scan<T, F: FnMut() -> Option<T>>(&self, find: F) -> Option<T>;
+
+    /// For a handler: does on this CPU what `request` asks, see [`perform`](crate::perform).
+    /// Passes [`Point::Invalidate`] first.
+    fn invalidate(&self, request: &Request);
+
+    /// For an initiator: does the same, and passes [`Point::LocalInvalidate`] first.
+    fn invalidate_locally(&self, request: &Request);
 }
 
 /// A critical section that ends with the value, whichever way the function is left.

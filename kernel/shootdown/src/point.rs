@@ -6,10 +6,8 @@ macro_rules! points {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// A moment in a shootdown that can be named.
         ///
-        /// Most points are passed by [`Machine`](crate::Machine) operations, so that a protocol
-        /// has them without naming them; each variant says by which. The protocols call
-        /// [`Machine::point`](crate::Machine::point) themselves for five only: pin, notice,
-        /// local-invalidate, invalidate, return; and [`activate`](crate::activate) for one.
+        /// Points are passed by [`Machine`](crate::Machine) operations, so that any protocol has
+        /// them without naming them; each variant says by which.
         ///
         /// A store, a send, a wait or an invalidation passes its point just *before* it takes
         /// effect: whoever stops a CPU there sees the machine without it. A load passes its
@@ -32,35 +30,42 @@ macro_rules! points {
 
 points! {
     /// The initiator is pinned to its CPU. Passed once by every shootdown, also by one that turns
-    /// out to need no remote CPU. A protocol's own call.
+    /// out to need no remote CPU: [`Machine::pin`](crate::Machine::pin).
     Pin = "pin",
     /// The initiator writes its request: the store of a [`RequestHead`](crate::RequestHead).
     Publish = "publish",
+    /// The initiator writes its request's generation: the store of a
+    /// [`Generation`](crate::Generation).
+    Generation = "generation",
     /// The initiator clears a target's slot: a store of 0 in a [`Slot`](crate::Slot).
     Zero = "zero",
     /// The initiator sends the interrupt: [`Machine::send`](crate::Machine::send).
     Send = "send",
-    /// The initiator invalidates its own TLB. A protocol's own call.
+    /// The initiator invalidates its own TLB:
+    /// [`Machine::invalidate_locally`](crate::Machine::invalidate_locally).
     LocalInvalidate = "local-invalidate",
     /// The initiator waits for one target: [`Machine::spin_until`](crate::Machine::spin_until),
     /// before the condition is first tried. Waiting for a protocol's lock passes it as well.
     Wait = "wait",
     /// A wait is over, its condition held: `spin_until`, just before it returns success.
     Done = "done",
-    /// A target's handler found a request that is pending for it. A protocol's own call.
+    /// A target's handler found a request that is pending for it:
+    /// [`Machine::scan`](crate::Machine::scan).
     Notice = "notice",
     /// The handler reads the request: the load of a [`RequestHead`](crate::RequestHead).
     Copy = "copy",
     /// The handler acknowledges: a store of a generation in a [`Slot`](crate::Slot).
     Acknowledge = "acknowledge",
-    /// The handler performs the invalidation. A protocol's own call.
+    /// The handler performs the invalidation:
+    /// [`Machine::invalidate`](crate::Machine::invalidate).
     Invalidate = "invalidate",
-    /// The handler is about to return, having found nothing more. A protocol's own call.
+    /// The handler found nothing more and is about to return:
+    /// [`Machine::scan`](crate::Machine::scan).
     Return = "return",
     /// A page-table entry changes: passed by whoever stores it, before the store.
     PteStore = "pte-store",
-    /// A CPU has entered an address space's active set and is about to load its tables: passed
-    /// by [`activate`](crate::activate).
+    /// A CPU enters an address space's active set, before it loads the space's tables: setting
+    /// bits of an [`Active`](crate::Active).
     Activate = "activate",
 }
 

@@ -1,6 +1,8 @@
 //! What every protocol offers.
 
-use crate::{Abandoned, Acknowledged, CpuId, CpuSet, Machine, Operation, Request, Targets};
+use crate::{
+    Abandoned, Acknowledged, CpuId, CpuSet, Machine, Operation, Request, RequestHead, Slot, Targets,
+};
 
 /// A way to have other CPUs invalidate, as a value that can be chosen at run time.
 pub trait Protocol<M: Machine>: Sync {
@@ -35,10 +37,14 @@ pub trait Protocol<M: Machine>: Sync {
     /// served already.
     fn handle(&self, m: &M) -> u32;
 
-    /// The scoreboard's slot of `target` for `initiator`, as it stands: 0 if a request is pending,
-    /// else the generation last acknowledged. `None` if the protocol has no scoreboard, or it no
-    /// such slot.
-    fn slot(&self, target: CpuId, initiator: CpuId) -> Option<u32>;
+    /// The word in which `target` acknowledges `initiator`'s requests, for display, for the trace
+    /// and for faults: in the scoreboard 0 while a request is pending, else the generation last
+    /// acknowledged. A protocol may use one word for several initiators. `None` if there is none.
+    fn slot(&self, target: CpuId, initiator: CpuId) -> Option<&M::Word<u32, Slot>>;
+
+    /// The word of `initiator`'s request that is written and read first, for the same uses. A
+    /// protocol may use one for several initiators. `None` if there is none.
+    fn head(&self, initiator: CpuId) -> Option<&M::Word<u64, RequestHead>>;
 
     /// The request that `initiator` last wrote, its words as they stand, perhaps half rewritten:
     /// to be displayed, not relied on. `None` if there is no such initiator.
@@ -46,6 +52,24 @@ pub trait Protocol<M: Machine>: Sync {
 
     /// The CPUs whose acknowledgement of a request of `initiator` is outstanding, as it stands.
     fn outstanding(&self, initiator: CpuId) -> CpuSet;
+
+    /// The CPUs that `waiter`'s shootdown cannot go on without, as it stands: those that have not
+    /// acknowledged, or who holds a lock that it waits for. For whoever explains a long wait.
+    fn waits_for(&self, waiter: CpuId) -> CpuSet {
+        self.outstanding(waiter)
+    }
+
+    /// Whether a shootdown of all other CPUs is sent as one broadcast; `None` if that cannot be
+    /// changed.
+    fn broadcast(&self) -> Option<bool> {
+        None
+    }
+
+    /// Changes that, from the next send on, where it can be changed. At any time: who is asked and
+    /// waited for is the same either way.
+    fn set_broadcast(&self, broadcast: bool) {
+        let _ = broadcast;
+    }
 }
 
 /// A request's words as they stood.
@@ -81,17 +105,22 @@ pub struct Settings {
     pub padded: bool,
     /// Whether a shootdown of all other CPUs is sent as one broadcast. Only for machines on which
     /// the all-but-self shorthand reaches online CPUs alone. May change at any time
-    /// ([`Scoreboard::set_broadcast`](crate::Scoreboard::set_broadcast)).
+    /// ([`Protocol::set_broadcast`]).
     pub broadcast: bool,
+    /// Whether an initiator of the scoreboard protocol that waits for too long interrupts the late
+    /// targets again: [`Machine::spin_resending`].
+    pub resend: bool,
 }
 
 impl Default for Settings {
-    /// Generations from 1, rows unpadded as in FreeBSD, broadcast where it fits.
+    /// Generations from 1, rows unpadded and nothing sent again, as in FreeBSD; broadcast where it
+    /// fits.
     fn default() -> Self {
         Settings {
             first_generation: 1,
             padded: false,
             broadcast: true,
+            resend: false,
         }
     }
 }

@@ -23,15 +23,21 @@
 //! time, so the request stays as it is (I3): the CPU's next shootdown, before it writes anything,
 //! interrupts the late targets again (the first interrupt may be what was lost) and waits for them.
 //!
+//! # With resending
+//! A lost interrupt is lost for good: the slot stays 0, the target has nothing that would have it
+//! look, and FreeBSD's initiator waits for ever (protocol.md §8.7). With [`Settings::resend`] a
+//! wait that lasts too long sends the interrupt again to whoever is late, as Linux's
+//! `CSD_LOCK_WAIT_DEBUG` does (`csd_lock_wait_toolong`, kernel/smp.c). Nothing else changes: a
+//! target that was merely slow finds no zero when the second interrupt arrives, and returns.
+//!
 //! Source: FreeBSD commit dc43978aa578 ("amd64: allow parallel shootdown IPIs", D25510), as
 //! described in protocol.md §1 to §4. Steps are numbered as in §3, invariants as in §9.
 
 use crate::protocol::{broken, next_generation};
 use crate::targets::Snapshot;
 use crate::{
-    Abandoned, Acknowledged, CpuId, CpuSet, Critical, Destination, Machine, Operation, Plain,
-    Point, Protocol, Request, RequestBody, RequestHead, RequestView, Settings, Slot, Targets, Word,
-    perform,
+    Abandoned, Acknowledged, CpuId, CpuSet, Critical, Destination, Generation, Machine, Operation,
+    Plain, Protocol, Request, RequestBody, RequestHead, RequestView, Settings, Slot, Targets, Word,
 };
 use alloc::boxed::Box;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -42,19 +48,19 @@ mod layout;
 /// What one CPU asks of others. Written by that CPU only, in a critical section, and not while a
 /// slot in its column is zero (I3). A cache line of its own, so that publishing disturbs nobody.
 #[repr(align(64))]
-struct RequestWords<M: Machine> {
-    addr1: M::Word<u64, RequestHead>,
+pub(crate) struct RequestWords<M: Machine> {
+    pub addr1: M::Word<u64, RequestHead>,
     /// Exclusive.
-    addr2: M::Word<u64, RequestBody>,
-    space: M::Word<u32, RequestBody>,
-    generation: M::Word<u32, RequestBody>,
-    operation: M::Word<u32, RequestBody>,
+    pub addr2: M::Word<u64, RequestBody>,
+    pub space: M::Word<u32, RequestBody>,
+    pub generation: M::Word<u32, Generation>,
+    pub operation: M::Word<u32, RequestBody>,
     /// The targets that had not acknowledged when this CPU gave up waiting. Its own affair.
-    abandoned: M::Word<u64, Plain>,
+    pub abandoned: M::Word<u64, Plain>,
 }
 
 impl<M: Machine> RequestWords<M> {
-    fn new(m: &M, generation: u32) -> Self {
+    pub fn new(m: &M, generation: u32) -> Self {
         RequestWords {
             addr1: m.word(0),
             addr2: m.word(0),
@@ -65,21 +71,20 @@ impl<M: Machine> RequestWords<M> {
         }
     }
 
-    /// Writes the request under its next generation, which it returns.
+    /// Writes the request under its next generation.
     #[inline(always)]
-    fn publish(&self, request: &Request) -> u32 {
+    pub fn publish(&self, request: &Request) {
         self.addr1.store(request.start(), Relaxed);
         self.addr2.store(request.end(), Relaxed);
         self.space.store(request.space_id().0, Relaxed);
         let generation = next_generation(self.generation.load(Relaxed));
         self.generation.store(generation, Relaxed);
         self.operation.store(request.operation() as u32, Relaxed);
-        generation
     }
 
     /// Reads the request and its generation.
     #[inline(always)]
-    fn copy(&self) -> (Request, u32) {
+    pub fn copy(&self) -> (Request, u32) {
         let addr1 = self.addr1.load(Relaxed);
         let addr2 = self.addr2.load(Relaxed);
         let space = self.space.load(Relaxed);
@@ -91,6 +96,17 @@ impl<M: Machine> RequestWords<M> {
             generation,
         )
     }
+
+    /// The words as they stand.
+    pub fn view(&self) -> RequestView {
+        RequestView {
+            addr1: self.addr1.peek(Relaxed),
+            addr2: self.addr2.peek(Relaxed),
+            space: self.space.peek(Relaxed),
+            generation: self.generation.peek(Relaxed),
+            operation: self.operation.peek(Relaxed),
+        }
+    }
 }
 
 /// The protocol's state: a request for each CPU and a slot for each pair. Built before any other
@@ -101,6 +117,8 @@ pub struct Scoreboard<M: Machine> {
     rows: Rows,
     /// Nonzero if a shootdown of everyone is broadcast.
     broadcast: M::Word<u32, Plain>,
+    /// Whether a late target is interrupted again.
+    resend: bool,
 }
 
 impl<M: Machine> Scoreboard<M> {
@@ -118,23 +136,13 @@ impl<M: Machine> Scoreboard<M> {
             slots,
             rows,
             broadcast: m.word(u32::from(settings.broadcast)),
+            resend: settings.resend,
         }
     }
 
     /// Whether each row has cache lines of its own.
     pub fn padded(&self) -> bool {
         self.rows.stride.is_multiple_of(SLOTS_PER_LINE)
-    }
-
-    /// Whether a shootdown of all other CPUs is sent as one broadcast.
-    pub fn broadcast(&self) -> bool {
-        self.broadcast.peek(Relaxed) != 0
-    }
-
-    /// Changes that, from the next send on. At any time: who is asked and waited for is the same
-    /// either way.
-    pub fn set_broadcast(&self, broadcast: bool) {
-        self.broadcast.store(u32::from(broadcast), Relaxed);
     }
 
     /// What `target` scans.
@@ -163,7 +171,7 @@ impl<M: Machine> Scoreboard<M> {
         self.settle(m, me, words)?;
 
         // Step 4.
-        let generation = words.publish(request);
+        words.publish(request);
 
         // Step 5. Every word of the request before the zero that announces it, or a target could
         // copy the one before (I1).
@@ -185,7 +193,7 @@ impl<M: Machine> Scoreboard<M> {
         // Step 7. The send is also the store-to-load barrier between the zeros and the wait: a
         // zero still in the store buffer when the interrupt is taken would not be seen, and
         // nothing would announce it again (I2).
-        let broadcast = asked.everyone && self.broadcast();
+        let broadcast = asked.everyone && self.broadcast.peek(Relaxed) != 0;
         m.send(if broadcast {
             Destination::AllButSelf
         } else {
@@ -197,10 +205,17 @@ impl<M: Machine> Scoreboard<M> {
 
         // Step 9. Interrupts are on, so this CPU serves the others' requests meanwhile; else two
         // initiators would wait for each other for ever (I7).
+        let generation = words.generation.peek(Relaxed);
         for target in remote {
             let slot = column.slot_of(target);
             // Acquire: the target's reading of the request before this CPU's next writing of it.
-            if m.spin_until(|| slot.peek(Acquire) == generation).is_err() {
+            let acknowledged = || slot.peek(Acquire) == generation;
+            let waited = if self.resend {
+                m.spin_resending(acknowledged, || m.resend(self.outstanding_of(me)))
+            } else {
+                m.spin_until(acknowledged)
+            };
+            if waited.is_err() {
                 return self.give_up(me);
             }
         }
@@ -229,7 +244,7 @@ impl<M: Machine> Scoreboard<M> {
     #[cold]
     fn settle_late(&self, m: &M, me: CpuId, late: CpuSet) -> Result<(), Abandoned> {
         let column = self.column(me);
-        m.send(Destination::Each(late));
+        m.resend(late);
         for target in late {
             let slot = column.slot_of(target);
             m.spin_until(|| slot.peek(Acquire) != 0)?;
@@ -254,7 +269,11 @@ impl<M: Machine> Scoreboard<M> {
 
 impl<M: Machine> Protocol<M> for Scoreboard<M> {
     fn name(&self) -> &'static str {
-        "scoreboard"
+        if self.resend {
+            "scoreboard-resend"
+        } else {
+            "scoreboard"
+        }
     }
 
     /// The initiator.
@@ -290,8 +309,8 @@ impl<M: Machine> Protocol<M> for Scoreboard<M> {
     fn handle(&self, m: &M) -> u32 {
         let row = self.row(m.me());
         let mut served = 0;
-        while let Some(initiator) = row.iter().position(|slot| slot.load(Relaxed) == 0) {
-            m.point(Point::Notice);
+        let pending = || row.iter().position(|slot| slot.peek(Relaxed) == 0);
+        while let Some(initiator) = m.scan(pending) {
             // The request after the zero that announced it (I1).
             m.fence(Acquire);
             let (request, generation) = self.requests[initiator].copy();
@@ -300,28 +319,22 @@ impl<M: Machine> Protocol<M> for Scoreboard<M> {
             // Release: after the copy, for from here on the initiator may write its next request
             // (I4).
             row[initiator].store(generation, Release);
-            m.point(Point::Invalidate);
-            perform(m, &request);
+            m.invalidate(&request);
             served += 1;
         }
-        m.point(Point::Return);
         served
     }
 
-    fn slot(&self, target: CpuId, initiator: CpuId) -> Option<u32> {
-        (self.has(target) && self.has(initiator))
-            .then(|| self.column(initiator).slot_of(target).peek(Relaxed))
+    fn slot(&self, target: CpuId, initiator: CpuId) -> Option<&M::Word<u32, Slot>> {
+        (self.has(target) && self.has(initiator)).then(|| self.column(initiator).slot_of(target))
+    }
+
+    fn head(&self, initiator: CpuId) -> Option<&M::Word<u64, RequestHead>> {
+        Some(&self.requests.get(initiator.index())?.addr1)
     }
 
     fn request(&self, initiator: CpuId) -> Option<RequestView> {
-        let words = self.requests.get(initiator.index())?;
-        Some(RequestView {
-            addr1: words.addr1.peek(Relaxed),
-            addr2: words.addr2.peek(Relaxed),
-            space: words.space.peek(Relaxed),
-            generation: words.generation.peek(Relaxed),
-            operation: words.operation.peek(Relaxed),
-        })
+        Some(self.requests.get(initiator.index())?.view())
     }
 
     fn outstanding(&self, initiator: CpuId) -> CpuSet {
@@ -330,6 +343,14 @@ impl<M: Machine> Protocol<M> for Scoreboard<M> {
         } else {
             CpuSet::EMPTY
         }
+    }
+
+    fn broadcast(&self) -> Option<bool> {
+        Some(self.broadcast.peek(Relaxed) != 0)
+    }
+
+    fn set_broadcast(&self, broadcast: bool) {
+        self.broadcast.store(u32::from(broadcast), Relaxed);
     }
 }
 

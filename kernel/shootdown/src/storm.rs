@@ -2,7 +2,9 @@
 //! the counts must agree.
 
 use crate::model::{Model, PAGES, SPACES, View, page};
-use crate::{GlobalLock, Machine, Mode, Protocol, Request, Scoreboard, Settings, SpaceId, Targets};
+use crate::{
+    GlobalLock, Machine, Mode, Protocol, Queue, Request, Scoreboard, Settings, SpaceId, Targets,
+};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::thread;
 
@@ -154,6 +156,35 @@ fn a_stale_read_hang_or_lost_request_with_the_scoreboard() {
             storm(model, model.run(Scoreboard::new(&model, CPUS, settings)));
         }
     }
+}
+
+#[test]
+fn a_stale_read_hang_or_lost_request_with_the_queue() {
+    for mode in Mode::ALL {
+        for broadcast in [false, true] {
+            let model = Model::threads(CPUS, mode);
+            let settings = Settings {
+                broadcast,
+                first_generation: u32::MAX - 20,
+                ..Settings::default()
+            };
+            let queue = Queue::new(&model, CPUS, SPACES, settings);
+            storm(model, model.run(queue));
+        }
+    }
+}
+
+#[test]
+fn an_interrupt_lost_in_a_storm_that_is_not_sent_again() {
+    let model = Model::threads(CPUS, Mode::Plain);
+    let settings = Settings {
+        resend: true,
+        ..Settings::default()
+    };
+    for cpu in 0..CPUS {
+        model.lose(cpu, 5);
+    }
+    storm(model, model.run(Scoreboard::new(&model, CPUS, settings)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Which CPUs a shootdown asks, and its steps until that is settled.
 
-use crate::{Acknowledged, CpuId, CpuSet, Critical, Machine, Point, Request, perform};
+use crate::{Acknowledged, CpuId, CpuSet, Critical, Machine, Request};
 use core::sync::atomic::Ordering::SeqCst;
 
 /// Which CPUs a shootdown asks. CPUs that are not online are never asked: they hold nothing, or
@@ -20,7 +20,7 @@ pub enum Targets {
 ///
 /// Holding one proves that the running thread is pinned, by the shootdown that took it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Snapshot {
+pub struct Snapshot {
     /// The initiator: the CPU this runs on, until it unpins.
     pub me: CpuId,
     /// The CPUs to interrupt.
@@ -40,7 +40,6 @@ impl Snapshot {
         // Step 0. Pinned from here to the end, or `me` would come to name another CPU: its words
         // would be written, and the wrong one left out of the set (I19).
         m.pin();
-        m.point(Point::Pin);
         let me = m.me();
         let space = request.space_id();
         if m.mode().has_pcid() {
@@ -81,12 +80,18 @@ impl Snapshot {
         }
     }
 
+    /// The proof, for a protocol that has seen every CPU of [`remote`](Snapshot::remote)
+    /// acknowledge `request`, under `generation`: its word is taken for it.
+    #[inline(always)]
+    pub fn acknowledged(self, request: Request, generation: Option<u32>) -> Acknowledged {
+        Acknowledged::new(request, generation, self)
+    }
+
     /// Performs the request on the initiator, if it is among those asked.
     #[inline(always)]
     pub fn invalidate_locally<M: Machine>(&self, m: &M, request: &Request) {
         if self.local {
-            m.point(Point::LocalInvalidate);
-            perform(m, request);
+            m.invalidate_locally(request);
         }
     }
 

@@ -1,7 +1,7 @@
 //! `bench`: ratios of one run.
 
 use super::{HERE, on};
-use crate::{bench, job, machine, protocols, space};
+use crate::{bench, channel, job, machine, protocols, space};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -18,10 +18,18 @@ struct Benchmark {
 }
 
 /// Every benchmark, in the order in which `bench` runs them.
-const ALL: [Benchmark; 3] = [
+const ALL: [Benchmark; 5] = [
+    Benchmark {
+        name: "trace",
+        run: trace,
+    },
     Benchmark {
         name: "round-trip",
         run: round_trip,
+    },
+    Benchmark {
+        name: "protocols",
+        run: by_protocol,
     },
     Benchmark {
         name: "revoke",
@@ -50,6 +58,8 @@ pub fn bench(args: &args::Bench, output: &mut Output<'_>) -> Result<(), Failure>
     if machine::online().len() < 2 {
         return Err(Failure::new("a shootdown needs another CPU").hint("cargo kit run --cpus 4"));
     }
+    // The price of keeping books is not the protocol's.
+    let _books = crate::ledger::pause();
     let wanted = |benchmark: &&Benchmark| {
         args.name
             .as_deref()
@@ -58,6 +68,26 @@ pub fn bench(args: &args::Bench, output: &mut Output<'_>) -> Result<(), Failure>
     ALL.iter()
         .filter(wanted)
         .try_for_each(|benchmark| (benchmark.run)(output))
+}
+
+/// What recording costs, an event.
+fn trace(output: &mut Output<'_>) -> Result<(), Failure> {
+    if channel::lossless() {
+        output.note("trace: left out, since every event is written to the host (--evidence)");
+        return Ok(());
+    }
+    let costs = bench::trace::costs();
+    let mut table = Table::new(["event", "trace", "ticks"]);
+    for (event, trace, ticks) in [
+        ("point", "off", costs.point),
+        ("other", "off", costs.off),
+        ("other", "on", costs.on),
+    ] {
+        let ticks = Value::ratio(ticks, bench::trace::EVENTS);
+        table.row([event.into(), trace.into(), ticks]);
+    }
+    output.table("trace", table);
+    Ok(())
 }
 
 /// Does `work` with a space of its own, which is active on `cpus` and on the shell's CPU.
@@ -101,6 +131,46 @@ fn round_trip(output: &mut Output<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// One page at up to three targets, by each protocol, against the bare interrupt.
+fn by_protocol(output: &mut Output<'_>) -> Result<(), Failure> {
+    let before = protocols::in_use();
+    let targets: CpuSet = machine::online()
+        .without(HERE)
+        .into_iter()
+        .take(3)
+        .collect();
+    let measure = |name| {
+        protocols::choose(name, before.padded, job::quiesce);
+        in_space(targets, |space| {
+            on(HERE, Some(space), move || bench::round_trip(targets))
+        })
+    };
+    let measured: Vec<_> = protocols::names()
+        .map(|name| (name, measure(name)))
+        .collect();
+    protocols::choose(before.name, before.padded, job::quiesce);
+    let mut table = Table::new([
+        "protocol",
+        "targets",
+        "floor_ticks",
+        "shootdown_ticks",
+        "ratio",
+    ]);
+    for (name, measured) in measured {
+        let measured = measured?
+            .map_err(|silent| Failure::new(format_args!("CPUs {silent} did not answer")))?;
+        table.row([
+            name.into(),
+            targets.into(),
+            measured.floor.into(),
+            measured.shootdown.into(),
+            Value::ratio(measured.shootdown, measured.floor),
+        ]);
+    }
+    output.table("protocols", table);
+    Ok(())
+}
+
 /// Up to four initiators at once, by each protocol.
 fn at_once(output: &mut Output<'_>) -> Result<(), Failure> {
     let before = protocols::in_use();
@@ -115,7 +185,7 @@ fn at_once(output: &mut Output<'_>) -> Result<(), Failure> {
         "against_lock",
     ]);
     let mut measured = Vec::new();
-    for name in protocols::NAMES {
+    for name in protocols::names() {
         protocols::choose(name, before.padded, job::quiesce);
         measured.push((
             name,

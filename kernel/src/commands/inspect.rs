@@ -1,8 +1,8 @@
 //! Commands that look.
 
-use super::{HERE, on};
-use crate::symbols::Symbolised;
-use crate::{boot, machine, panic, protocols, thread};
+use super::{HERE, look};
+use crate::symbols::{self, Symbolised};
+use crate::{boot, machine, panic, park, protocols, stop, thread};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use alloc::{format, vec};
@@ -18,13 +18,17 @@ pub fn cpus(output: &mut Output<'_>) -> Result<(), Failure> {
     let facts = boot::facts();
     let threads = thread::views();
     let mut table = Table::new(["cpu", "apic_id", "state", "thread", "space", "queued"]);
-    for cpu in machine::online() {
+    for cpu in machine::started() {
         let local = percpu::of(cpu);
         let running = threads
             .iter()
             .find(|thread| thread.index == local.running_thread());
         let name = running.map_or("?", |thread| thread.name.as_str());
-        let state = if name.starts_with("idle") {
+        let state = if stop::stopped().contains(cpu) {
+            "stopped"
+        } else if park::parked().contains(cpu) {
+            "parked"
+        } else if name.starts_with("idle") {
             "idle"
         } else {
             "running"
@@ -52,7 +56,7 @@ pub fn cpus(output: &mut Output<'_>) -> Result<(), Failure> {
 /// `lapic`
 pub fn lapic(args: &args::Lapic, output: &mut Output<'_>) -> Result<(), Failure> {
     let cpu = args.cpu.unwrap_or(HERE);
-    let (dump, pending) = on(cpu, None, || (apic::dump(), apic::pending()))?;
+    let (dump, pending) = look(cpu, None, || (apic::dump(), apic::pending()))?;
     output.field("cpu", cpu);
     output.field("mode", boot::facts().apic.to_string());
     output.field("irr", pending.irr.to_string());
@@ -90,7 +94,13 @@ pub fn mem(output: &mut Output<'_>) -> Result<(), Failure> {
 }
 
 fn snapshot(cpu: CpuId) -> Result<panic::Snapshot, Failure> {
-    panic::snapshot(cpu).map_err(|why| Failure::new(format_args!("CPU {cpu}: {why}")))
+    let taken = if park::parked().contains(cpu) {
+        // Where it stands, or the shell that runs there would show itself.
+        park::ask(cpu, move || panic::snapshot(cpu)).unwrap_or(Err("it has just run on"))
+    } else {
+        panic::snapshot(cpu)
+    };
+    taken.map_err(|why| Failure::new(format_args!("CPU {cpu}: {why}")))
 }
 
 /// `regs`
@@ -110,13 +120,24 @@ pub fn backtrace(args: &args::Backtrace, output: &mut Output<'_>) -> Result<(), 
     let cpu = args.cpu.unwrap_or(HERE);
     let snapshot = snapshot(cpu)?;
     let mut table = Table::new(["depth", "address"]);
-    for (depth, &address) in snapshot.calls().iter().enumerate() {
+    for (depth, &address) in beneath(cpu, snapshot.calls()).iter().enumerate() {
         table.row([depth.into(), Value::from(Symbolised(address).to_string())]);
     }
     output.field("cpu", cpu);
     output.field("interrupts_enabled", snapshot.frame.interrupts_enabled());
     output.table("calls", table);
     Ok(())
+}
+
+/// Of the calls of `cpu`, those that led it to the point at which it is parked, if it is.
+fn beneath(cpu: CpuId, calls: &[u64]) -> &[u64] {
+    let parks = |&address: &u64| {
+        symbols::find(address).is_some_and(|(name, _)| name.contains("kernel::points"))
+    };
+    match calls.iter().rposition(parks) {
+        Some(last) if park::parked().contains(cpu) => &calls[last + 1..],
+        _ => calls,
+    }
 }
 
 /// `threads`

@@ -1,8 +1,8 @@
 //! Commands on address spaces: mapping, and looking through chosen TLBs.
 
-use super::{HERE, IN_USE, on, space_of};
+use super::{HERE, IN_USE, look, on, space_of};
 use crate::space::{self, Error, Shoot, Space};
-use crate::{job, machine, protocols};
+use crate::{ledger, machine, protocols, stop, witness};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use hw::frames::POISON;
 use hw::paging::{MapError, Rights, USER_END};
 use hw::phys::PAGE_SIZE;
-use hw::probe;
+use hw::{clock, probe};
 use shell::Failure;
 use shell::commands::{Access, SpaceAction, args};
 use shell::report::{Output, Style, Table, Value};
@@ -23,7 +23,7 @@ fn rights(access: Access) -> Rights {
     }
 }
 
-fn refused(error: Error) -> Failure {
+pub fn refused(error: Error) -> Failure {
     match error {
         Error::Map(error @ MapError::NotMapped) => Failure::new(error).hint("map ADDRESS"),
         Error::Map(error @ MapError::Mapped) => {
@@ -93,7 +93,10 @@ fn list(output: &mut Output<'_>) {
 /// Who still uses it.
 pub fn retire(id: SpaceId) -> Result<(), Failure> {
     space::retire(id).map_err(|in_use| {
-        let who = if in_use.threads {
+        let who = if witness::watched() == Some(id) {
+            return Failure::new(format_args!("witnesses watch address space {id}"))
+                .hint("witness stop");
+        } else if in_use.threads {
             "threads are in it".to_string()
         } else {
             format!("active on CPUs {}", in_use.active)
@@ -184,7 +187,13 @@ fn say_shot(space: &Space, noshoot: bool, output: &mut Output<'_>) {
             format_args!("no TLB was told: CPUs {active} may still hold the old translation"),
         );
     } else {
-        output.field("shot_down_on", active);
+        let stopped = active.and(stop::stopped());
+        output.field("shot_down_on", active.minus(stopped));
+        if !stopped.is_empty() {
+            output.note(format_args!(
+                "CPUs {stopped} are stopped: they were not asked, and flush when they resume"
+            ));
+        }
     }
 }
 
@@ -229,8 +238,16 @@ pub fn read(args: &args::Read, output: &mut Output<'_>) -> Result<(), Failure> {
     let mut table = Table::new(["cpu", "value", "page_table_says", "verdict"]);
     let mut fault = None;
     for cpu in cpus {
-        let seen = on(cpu, Some(&space), move || probe::read(address))?;
+        let (at, seen) = look(cpu, Some(&space), move || {
+            (clock::raw(), probe::read(address))
+        })?;
         let truth = truth(&space, address);
+        let read = seen.ok().map(|seen| ledger::Read {
+            at,
+            fresh: truth == Some(seen),
+            hit: false,
+        });
+        note_read(&space, cpu, address, read);
         let truth_value = truth.map_or(Value::from("not mapped"), Value::hex);
         match seen {
             Ok(seen) => table.row([
@@ -261,7 +278,7 @@ pub fn write(args: &args::Write, output: &mut Output<'_>) -> Result<(), Failure>
     let space = space_of(args.space)?;
     let (address, value, cpu) = (args.address.get(), args.value, args.on.unwrap_or(HERE));
     ring_3s(address, "written from the shell")?;
-    on(cpu, Some(&space), move || probe::write(address, value))?.map_err(|error| {
+    look(cpu, Some(&space), move || probe::write(address, value))?.map_err(|error| {
         Failure::new(format_args!(
             "CPU {cpu} could not write {address:#x}: {error}"
         ))
@@ -293,7 +310,8 @@ pub fn probe(args: &args::Probe, output: &mut Output<'_>) -> Result<(), Failure>
     let mut table = Table::new(["cpu", "tlb"]);
     for cpu in args.on.resolve(HERE, machine::online()) {
         // A CPU that has not entered the space cannot hold its translations.
-        let held = space::active(space.id()).contains(cpu) && residency(&space, cpu, address)?;
+        let active = space::active(space.id()).contains(cpu);
+        let held = active && residency(&space, cpu, address)?.is_some_and(|read| read.hit);
         table.row([
             cpu.into(),
             if held {
@@ -308,14 +326,34 @@ pub fn probe(args: &args::Probe, output: &mut Output<'_>) -> Result<(), Failure>
 }
 
 /// Whether `cpu` loads `address` without a walk of the page tables: the accessed bit, cleared
-/// before, stays clear.
-fn residency(space: &Arc<Space>, cpu: CpuId, address: u64) -> Result<bool, Failure> {
+/// before, stays clear; and what it finds. `None` if it takes a page fault. The ledger is told.
+pub fn residency(
+    space: &Arc<Space>,
+    cpu: CpuId,
+    address: u64,
+) -> Result<Option<ledger::Read>, Failure> {
     let inside = space.clone();
-    let hit = job::run("probe", cpu, Some(space.clone()), move || {
-        inside.clear_accessed(address).ok()?;
-        probe::read(address).ok()?;
-        Some(!inside.entry(address)?.accessed())
-    });
-    hit.map_err(Failure::new)?
-        .ok_or_else(|| Failure::new(format_args!("CPU {cpu} took a page fault")))
+    let read = look(cpu, Some(space), move || {
+        let at = clock::raw();
+        let mapped = inside.clear_accessed(address).is_ok();
+        let seen = probe::read(address).ok()?;
+        let walked = inside
+            .entry(address)
+            .is_some_and(|entry| mapped && entry.accessed());
+        Some(ledger::Read {
+            at,
+            fresh: inside.look(address) == Some(seen),
+            hit: !walked,
+        })
+    })?;
+    note_read(space, cpu, address, read);
+    Ok(read)
+}
+
+/// Tells the ledger what a read of ring 3's memory found.
+fn note_read(space: &Space, cpu: CpuId, address: u64, read: Option<ledger::Read>) {
+    if let Some(read) = read.filter(|_| address < USER_END) {
+        let page = address & !(PAGE_SIZE - 1);
+        space.history().read(page, cpu, read);
+    }
 }

@@ -1,9 +1,10 @@
 //! Commands that send: bare IPIs, shootdowns, and how they are made.
 
 use super::{HERE, on, space_of};
+use crate::protocols::{ENTRIES, Entry};
 use crate::{job, machine, protocols};
+use alloc::format;
 use alloc::vec::Vec;
-use alloc::{format, vec};
 use shell::Failure;
 use shell::commands::{Extent, Layout, Sending, args};
 use shell::report::{Output, Style, Table, Value};
@@ -19,10 +20,7 @@ pub fn ipi(args: &args::Ipi, output: &mut Output<'_>) -> Result<(), Failure> {
     }
     let count = args.count;
     let ticks = on(from, None, move || round_trips(targets, count))?.map_err(|silent| {
-        Failure::new(format_args!(
-            "CPUs {silent} did not answer within five seconds"
-        ))
-        .hint("lapic CPU")
+        Failure::new(format_args!("CPUs {silent} did not answer within a second")).hint("lapic CPU")
     })?;
     output.field("from", from);
     output.field("to", targets);
@@ -51,7 +49,8 @@ fn round_trips(targets: shootdown::CpuSet, count: u64) -> Result<Vec<u64>, shoot
 pub fn proto(args: &args::Proto, output: &mut Output<'_>) -> Result<(), Failure> {
     let now = protocols::in_use();
     let name = args.name.as_deref().unwrap_or(now.name);
-    if args.layout.is_some() && name != "scoreboard" {
+    let has_rows = |entry: &Entry| entry.name == name && entry.rows;
+    if args.layout.is_some() && !ENTRIES.iter().any(has_rows) {
         return Err(Failure::new(format_args!(
             "{name} has no scoreboard whose rows could be laid out"
         ))
@@ -65,62 +64,27 @@ pub fn proto(args: &args::Proto, output: &mut Output<'_>) -> Result<(), Failure>
         protocols::set_broadcast(sending == Sending::Broadcast);
     }
     let now = protocols::in_use();
-    let mut table = Table::new(["protocol", "in_use", "layout", "sending"]);
-    for name in protocols::NAMES {
-        let used = name == now.name;
+    let mut table = Table::new(["protocol", "in_use", "layout", "sending", "what"]);
+    for entry in &ENTRIES {
+        let used = entry.name == now.name;
         let mark = if used {
             Value::from(true).styled(Style::Good)
         } else {
             Value::from(false)
         };
-        let mut row = vec![Value::from(name), mark];
-        if name == "scoreboard" {
-            row.push(if now.padded { "padded" } else { "unpadded" }.into());
-            row.push(
-                if now.broadcast {
-                    "broadcast"
-                } else {
-                    "selected"
-                }
-                .into(),
-            );
-        }
-        table.row(row);
+        let layout = match (entry.rows, now.padded) {
+            (false, _) => Value::nothing(),
+            (true, true) => "padded".into(),
+            (true, false) => "unpadded".into(),
+        };
+        let sending = match protocols::broadcast(entry.name) {
+            None => Value::nothing(),
+            Some(true) => "broadcast".into(),
+            Some(false) => "selected".into(),
+        };
+        table.row([entry.name.into(), mark, layout, sending, entry.doc.into()]);
     }
     output.table("protocols", table);
-    Ok(())
-}
-
-/// `scoreboard`
-pub fn scoreboard(output: &mut Output<'_>) -> Result<(), Failure> {
-    let online = machine::online();
-    if protocols::slot(HERE, HERE).is_none() {
-        return Err(Failure::new(format_args!(
-            "{} has no scoreboard",
-            protocols::in_use().name
-        ))
-        .hint("proto scoreboard"));
-    }
-    let mut columns = vec![format!("target")];
-    columns.extend(
-        online
-            .into_iter()
-            .map(|initiator| format!("from_{initiator}")),
-    );
-    let mut table = Table::new(columns);
-    for target in online {
-        let mut row: Vec<Value> = vec![target.into()];
-        row.extend(
-            online
-                .into_iter()
-                .map(|initiator| match protocols::slot(target, initiator) {
-                    Some(0) => Value::from(0_u64).styled(Style::Bad),
-                    word => word.into(),
-                }),
-        );
-        table.row(row);
-    }
-    output.table("scoreboard", table);
     Ok(())
 }
 

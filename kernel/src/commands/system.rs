@@ -1,7 +1,7 @@
 //! Commands about the machine as a whole.
 
 use super::{HERE, on};
-use crate::{boot, console, machine, protocols, random, thread, violations};
+use crate::{boot, channel, console, machine, protocols, random, thread, violations};
 use hw::entry::crash as crashes;
 use hw::exit::{Status, exit};
 use hw::{apic, clock};
@@ -56,12 +56,15 @@ pub fn seed(args: &args::Seed, output: &mut Output<'_>) -> Result<(), Failure> {
 
 /// `reboot`
 pub fn reboot() -> ! {
+    channel::close();
     exit(Status::Reboot)
 }
 
 /// `quit`
 pub fn quit(args: &args::Quit) -> ! {
-    boot::end(args.status == 0, violations::count() > 0)
+    // What witnesses found just now counts as well.
+    crate::witness::untold();
+    boot::end(args.status == 0, violations::unexpected() > 0)
 }
 
 /// `crash`

@@ -209,6 +209,40 @@ impl Witnesses {
             .sum()
     }
 
+    /// Says what those on `cpus` are to see at the page numbered `page`, from their next reads on:
+    /// [`block::ABSENT`] where nothing is mapped, 0 for nothing in particular.
+    ///
+    /// A witness tells of a read that found something else while the same was said before it and
+    /// after it (see [`call::STALE`](hw::programs::call::STALE)).
+    pub fn say(&self, page: usize, cpus: CpuSet, expected: u64) {
+        for witness in self.group.members() {
+            if cpus.contains(witness.cpu()) {
+                witness.put(block::EXPECTED + page % block::WATCHED, expected);
+            }
+        }
+    }
+
+    /// What each witness last saw at the page numbered `page`, whenever that was.
+    pub fn seen(&self, page: usize) -> impl Iterator<Item = (CpuId, u64)> {
+        let seen = move |witness: &Running| {
+            let word = block::SEEN + page % block::WATCHED;
+            (witness.cpu(), witness.word(word))
+        };
+        self.group.members().iter().map(seen)
+    }
+
+    /// How many reads on each CPU found what must not be seen any more.
+    pub fn stale(&self) -> impl Iterator<Item = (CpuId, u64)> {
+        let count = |witness: &Running| (witness.cpu(), witness.word(block::RESULT + 2));
+        self.group.members().iter().map(count)
+    }
+
+    /// Each witness: its CPU, the rounds that it completed, and whether it has ended.
+    pub fn rounds(&self) -> impl Iterator<Item = (CpuId, u64, bool)> {
+        let rounds = |witness: &Running| (witness.cpu(), witness.rounds(), witness.is_done());
+        self.group.members().iter().map(rounds)
+    }
+
     /// Stops them all. Returns how each ended; `None` for one that does not.
     pub fn stop(self) -> Vec<(CpuId, Option<super::Ending>)> {
         self.group.stop();

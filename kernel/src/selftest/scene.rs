@@ -66,12 +66,20 @@ pub fn others_and_last(least: usize) -> Result<(CpuSet, CpuId), Unmet> {
     Ok((others, last))
 }
 
-/// Skips what only a protocol with a scoreboard shows.
-pub fn need_scoreboard() -> Result<(), Unmet> {
-    match protocols::slot(CpuId::BOOT, CpuId::BOOT) {
-        Some(_) => Ok(()),
-        None => Err(Unmet::Skipped("needs the scoreboard protocol")),
+/// Skips what only a protocol with a slot for each pair of CPUs shows.
+pub fn need_slots() -> Result<(), Unmet> {
+    if protocols::in_use().entry.pairs {
+        return Ok(());
     }
+    Err(Unmet::Skipped("needs a slot for each pair of CPUs"))
+}
+
+/// Skips what only a protocol that acknowledges first shows.
+pub fn need_early() -> Result<(), Unmet> {
+    if protocols::in_use().entry.early {
+        return Ok(());
+    }
+    Err(Unmet::Skipped("this protocol acknowledges late"))
 }
 
 /// Has `cpu` do `work`, in `space`, and waits for the result.

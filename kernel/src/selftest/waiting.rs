@@ -1,7 +1,9 @@
 //! Initiators that wait, and targets that serve them.
 
 use super::Unmet;
-use super::scene::{Scratch, begin, ensure, need_scoreboard, on, others_and_last, spin_until};
+use super::scene::{
+    Scratch, begin, ensure, need_early, need_slots, on, others_and_last, spin_until,
+};
 use crate::{protocols, thread};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -61,7 +63,7 @@ pub fn mutual() -> Result<(), Unmet> {
     // Who holds the global lock has nobody to serve.
     let overlaps = duel.overlaps.load(Acquire);
     ensure!(
-        overlaps >= OVERLAPS || need_scoreboard().is_err(),
+        overlaps >= OVERLAPS || need_slots().is_err(),
         "in {ROUNDS} rounds only {overlaps} times a CPU served the other during its own shootdown"
     );
     Ok(())
@@ -119,7 +121,7 @@ impl Deaf {
 /// CPU A waits for a target that takes no interrupts; meanwhile CPU B asks A, and gets its answer.
 pub fn serve() -> Result<(), Unmet> {
     let (others, target) = others_and_last(2)?;
-    need_scoreboard()?;
+    need_slots()?;
     let space = Scratch::new()?;
     let request = Request::page(space.id(), PAGE)?;
     let mut others = others.into_iter();
@@ -162,7 +164,7 @@ pub fn serve() -> Result<(), Unmet> {
 /// serve all of them: the local APIC keeps one, and nobody sends another.
 pub fn drain() -> Result<(), Unmet> {
     let (initiators, target) = others_and_last(2)?;
-    need_scoreboard()?;
+    need_slots()?;
     let space = Scratch::new()?;
     let request = Request::page(space.id(), PAGE)?;
     let deaf = Arc::new(Deaf::default());
@@ -223,7 +225,7 @@ const GLANCES_US: [u64; 4] = [0, 10, 50, 250];
 
 pub fn early_ack() -> Result<(), Unmet> {
     let (others, target) = others_and_last(1)?;
-    need_scoreboard()?;
+    need_early()?;
     let space = Scratch::new()?;
     let initiator = others.into_iter().next().ok_or("there is no other CPU")?;
     // As much work as one request can be: thousands of INVLPGs.

@@ -128,8 +128,13 @@ pub fn reconcile(counts: &Counts, tallies: &[Tally]) -> Vec<Check> {
         .sum();
     let point = |point| counts.points(point);
     let sent = counts.counters(Counter::IpisSent);
-    let zeroes = protocols::slot(CpuId::BOOT, CpuId::BOOT)
-        .map(|_| equal("zero", point(Point::Zero), "targets asked", asked));
+    let protocol = protocols::in_use().entry;
+    let each = if protocol.one_each { equal } else { at_most };
+    let zeroes = protocol
+        .pairs
+        .then(|| equal("zero", point(Point::Zero), "targets asked", asked));
+    // What is sent again is counted with what was sent first.
+    let resent = counts.counters(Counter::Resent);
     let checks = [
         equal("pin", point(Point::Pin), "shootdowns", made),
         equal(
@@ -145,14 +150,14 @@ pub fn reconcile(counts: &Counts, tallies: &[Tally]) -> Vec<Check> {
             "targets asked",
             asked,
         ),
-        equal(
+        each(
             "invalidate",
             point(Point::Invalidate),
             "targets asked",
             asked,
         ),
         equal("wait", point(Point::Wait), "done", point(Point::Done)),
-        equal("ipis-sent", sent, "targets asked", asked),
+        each("ipis-sent", sent - resent.min(sent), "targets asked", asked),
         at_most(
             "ipis-received",
             counts.counters(Counter::IpisReceived),

@@ -83,6 +83,23 @@ impl fmt::Display for Why {
     }
 }
 
+impl From<Violation> for shell::observation::Violation {
+    /// Of no invariant: a read does not tell which was broken on the way to it.
+    fn from(violation: Violation) -> Self {
+        shell::observation::Violation {
+            invariant: None,
+            cpu: violation.cpu,
+            what: match violation.why {
+                Why::Stale => "stale read",
+                Why::Freed => "read of a freed frame",
+                Why::Foreign => "read of another page's frame",
+                Why::Fault => "page fault on a mapped page",
+            },
+            address: Some(violation.address),
+        }
+    }
+}
+
 /// A block for each of `initiators`, in an order and at addresses drawn from the seed.
 pub fn layout(initiators: CpuSet, pages: u64) -> Vec<Block> {
     let mut random = Random::new(LAYOUT);

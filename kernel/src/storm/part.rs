@@ -158,7 +158,7 @@ impl Shared {
 
     #[cold]
     fn note(&self, violation: Violation) {
-        violations::note();
+        violations::note(violation.into());
         self.violations.fetch_add(1, AcqRel);
         let mut first = self.first_violations.lock();
         if first.len() < KEPT {

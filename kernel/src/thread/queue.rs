@@ -1,7 +1,7 @@
 //! The CPUs' run queues, and how a thread gets from one CPU to another.
 
 use super::table::THREADS;
-use crate::machine;
+use crate::{machine, park};
 use core::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -53,10 +53,12 @@ pub fn load(cpu: CpuId) -> u32 {
     LENGTHS[cpu.index()].load(Relaxed) + u32::from(BUSY[cpu.index()].load(Relaxed))
 }
 
-/// The CPU of `affinity` that has the least to do; the lowest of several.
+/// The CPU of `affinity` that has the least to do; the lowest of several. A parked one only if there
+/// is no other.
 pub(super) fn least_loaded(affinity: CpuSet) -> Option<CpuId> {
-    affinity
-        .and(machine::online())
+    let online = affinity.and(machine::online());
+    let free = online.minus(park::parked());
+    (if free.is_empty() { online } else { free })
         .into_iter()
         .min_by_key(|&cpu| load(cpu))
 }
@@ -101,6 +103,30 @@ pub(super) fn pop(cpu: CpuId) -> usize {
     }
     LENGTHS[cpu.index()].fetch_sub(1, Release);
     index as usize
+}
+
+/// Takes the thread numbered `index` out of the queue of `cpu`, wherever it stands there. Returns
+/// whether it was in it. For the shell's thread, which CPUs that are parked take.
+pub(super) fn take(cpu: CpuId, index: usize) -> bool {
+    let mut queue = QUEUES[cpu.index()].lock();
+    let index = index as u32;
+    let (mut before, mut at) = (NONE, queue.first);
+    while at != NONE && at != index {
+        (before, at) = (at, THREADS[at as usize].next.load(Relaxed));
+    }
+    if at == NONE {
+        return false;
+    }
+    let after = THREADS[at as usize].next.load(Relaxed);
+    match before {
+        NONE => queue.first = after,
+        before => THREADS[before as usize].next.store(after, Relaxed),
+    }
+    if queue.last == index {
+        queue.last = before;
+    }
+    LENGTHS[cpu.index()].fetch_sub(1, Release);
+    true
 }
 
 pub(super) fn set_handoff(cpu: CpuId, handoff: Option<(usize, CpuId)>) {

@@ -24,6 +24,7 @@ pub(super) static THREADS: [Thread; MAX_THREADS] = [const {
         affinity: AtomicU64::new(0),
         pins: AtomicU32::new(0),
         idle: AtomicBool::new(false),
+        floats: AtomicBool::new(false),
         next: AtomicU32::new(0),
         switches: AtomicU64::new(0),
         parking: IrqLock::new(()),
@@ -45,6 +46,15 @@ pub(super) fn claim() -> Option<usize> {
 /// Gives an entry back.
 pub(super) fn release(index: usize) {
     THREADS[index].state.store(FREE, Release);
+}
+
+/// Writes the name of the thread numbered `index`; nothing, if somebody holds its lock at this moment,
+/// who may be stopped.
+pub fn write_name(index: usize, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
+    match THREADS[index % MAX_THREADS].work.try_lock() {
+        Some(work) => out.write_str(&work.name),
+        None => write!(out, "thread {index}"),
+    }
 }
 
 /// A thread as the shell shows it.

@@ -21,8 +21,11 @@ pub(super) fn start() {
     }
 }
 
-/// Sees to it that it does not. With interrupts off.
+/// Sees to it that it does not, unless somebody dozes. With interrupts off.
 pub(super) fn stop() {
+    if super::loan::anybody_dozes() {
+        return;
+    }
     if TICKING[percpu::cpu().index()].swap(false, Relaxed) {
         timer::stop();
     }
@@ -41,6 +44,11 @@ pub(super) fn begin(cpu: CpuId, idle: bool) {
 pub fn tick() {
     percpu::count(Counter::Ticks, 1);
     percpu::set_owed(true);
+    super::wake_dozers();
+    if percpu::cpu() != CpuId::BOOT {
+        // CPU 0, which the serial line interrupts, may be where it takes no interrupts.
+        crate::console::receive();
+    }
 }
 
 /// A thread was queued here: if another runs, from now on they take turns. With interrupts off.

@@ -13,7 +13,8 @@ pub(crate) use table::build;
 pub use table::{Action, Builtin, CommandId, Request, TABLE, args};
 pub use values::{
     Access, Address, Bound, Choice, CpuSelection, CrashKind, Extent, FromBound, Layout,
-    PageAddress, Sending, SpaceAction, Values, WordAddress,
+    PageAddress, Sending, SpaceAction, TraceAction, Values, WatchdogAction, WitnessAction,
+    WordAddress,
 };
 
 /// The entry of the command called `name`, exactly.

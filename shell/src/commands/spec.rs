@@ -96,6 +96,8 @@ pub enum Form {
     Keyword(&'static str),
     /// A value joined to this name, anywhere on the line: `rounds=100`.
     Option(&'static str),
+    /// A value joined to these characters after it, anywhere on the line: `3*`, `50%`.
+    Suffix(&'static str),
     /// One of the kind's own words, anywhere on the line: `ro`, `noshoot`.
     Word,
     /// Everything up to the end of the line.
@@ -121,6 +123,10 @@ pub enum Kind {
     Choice(&'static [Word]),
     /// A name that the system knows.
     Name(NameKind),
+    /// A length of time: `200us`.
+    Time,
+    /// What goes wrong at a point; or, after `clear`, the number of a fault.
+    FaultAction,
     /// The name of a command.
     Command,
     /// Any text.
@@ -191,6 +197,16 @@ impl Arg {
         doc: &'static str,
     ) -> Self {
         Arg::new(name, Form::Option(option), kind, doc)
+    }
+
+    /// A value joined to `suffix`, which follows it.
+    pub const fn suffix(
+        suffix: &'static str,
+        name: &'static str,
+        kind: Kind,
+        doc: &'static str,
+    ) -> Self {
+        Arg::new(name, Form::Suffix(suffix), kind, doc)
     }
 
     /// One of `words`.

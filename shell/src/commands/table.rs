@@ -4,8 +4,10 @@ use super::define::commands;
 use super::spec::{Arg, Command, Group, Kind, Need};
 use super::values::{
     Access, Choice, CpuSelection, CrashKind, Extent, Layout, PageAddress, Sending, SpaceAction,
-    Values, WordAddress,
+    TraceAction, Values, WatchdogAction, WitnessAction, WordAddress,
 };
+use crate::breakpoint::BreakSubject;
+use crate::fault::{Subject, Time};
 use crate::system::{Failure, NameKind};
 use crate::tour;
 use alloc::string::String;
@@ -121,6 +123,20 @@ system {
     details "Send, handler, acknowledge, with nothing to invalidate: the floor under every \
         shootdown. Times are in ticks of the time-stamp counter."
     examples ["ipi others", "ipi 1-3 1000", "ipi from 2 0"]
+
+    Stop "stop" in Machine, "Stop CPUs: until they are resumed they take no interrupt"
+    { cpus: CpuSelection = Arg::positional("CPU-SET", Kind::Cpus, "which; not the shell's own")
+        .required(); }
+    details "Each stops between two threads, with no lock held and no request unserved. Shootdowns do         not ask a stopped CPU, nor wait for it; it flushes everything before it runs on (I15)."
+    examples ["stop 2", "stop others"]
+
+    Resume "resume" in Machine, "Let stopped CPUs run on"
+    {
+        cpus: CpuSelection = Arg::positional("CPU-SET", Kind::Cpus, "which").default("all");
+        noflush: bool = Arg::flag("noflush", "without the flush that they owe: their TLBs stay stale");
+    }
+    details "A CPU that a shootdown left out while it was stopped flushes first. With `noflush` it goes         on with what its TLB held: `read` shows it, which breaks I15."
+    examples ["resume", "resume 2 noflush"]
 
     Mem "mem" in Machine, "Show the memory map and the page frames"
     {}
@@ -246,6 +262,49 @@ system {
         CPU that missed holds the page afterwards, since the probe itself loaded it."
     examples ["probe 0x400000", "probe 0x400000 on 1"]
 
+    Tlb "tlb" in Memory, "Draw what each CPU's TLB may hold, against the page table"
+    {
+        space: Option<SpaceId> = IN;
+        address: Option<PageAddress> =
+            Arg::positional("ADDRESS", Kind::Address(4096), "the first page; else every page");
+        pages: u64 = PAGES;
+        on: CpuSelection = Arg::keyword("on", "CPU-SET", Kind::Cpus, "which CPUs").default("all");
+        confirm: bool = Arg::flag("confirm",
+            "look, by a probe of each page on each CPU; a CPU that held nothing holds it afterwards");
+    }
+    details "A row a page, a column a CPU. `-` is nothing; `0x2?` may be there: the frame with tag \
+        0x2, which the CPU may have loaded since it last invalidated the page; `0x2` was read \
+        through this TLB since then; `0x2*` was there when it was probed. STALE is not what the page \
+        table says now. `?` is not known. The kernel enters what it changes and every INVLPG and CR3 \
+        load that it executes, so it knows what can not be there; whether the rest is, only a look \
+        tells. CPUs that are stopped or parked are shown from the books."
+    examples ["tlb", "tlb 0x400000 4 on others", "tlb 0x400000 confirm"]
+
+    Witness "witness" in Memory, "Have ring-3 readers look for stale reads, in the background"
+    {
+        action: WitnessAction = Arg::word("ACTION", WitnessAction::WORDS, "what to do")
+            .default("status");
+        space: Option<SpaceId> = IN;
+        address: Option<PageAddress> = Arg::positional("ADDRESS", Kind::Address(4096),
+            "the first page; else the first that is mapped, and those behind it");
+        pages: Option<u64> = Arg::positional("PAGES", Kind::Pages(64), "how many pages");
+        on: Option<CpuSelection> =
+            Arg::keyword("on", "CPU-SET", Kind::Cpus, "where they run; else on all CPUs");
+    }
+    needs [
+        Need { arg: "ADDRESS", with: "ACTION", required: &[], allowed: &["start"] },
+        Need { arg: "PAGES", with: "ACTION", required: &[], allowed: &["start"] },
+        Need { arg: "SPACE", with: "ACTION", required: &[], allowed: &["start"] },
+        Need { arg: "CPU-SET", with: "ACTION", required: &[], allowed: &["start"] },
+    ]
+    details "A witness reads its pages all the time. A read that began after a shootdown returned, \
+        and found what was mapped before, is a violation: it is told before the next prompt, and \
+        `witness` shows it with the CPU, the page, both frames, the generation of that shootdown and \
+        its age. `witness` and `witness stop` wait until every page was read once more on each CPU. \
+        Pages may be mapped, unmapped and changed meanwhile. A page that was changed without a \
+        shootdown is not judged until one has returned."
+    examples ["witness start 0x400000", "witness start 0x400000 4 on others", "witness", "witness stop"]
+
     Run "run" in Memory, "Run a ring-3 program on chosen CPUs"
     {
         space: Option<SpaceId> = IN;
@@ -275,6 +334,63 @@ system {
         last."
     examples ["scoreboard"]
 
+    Fault "fault" in Shootdown, "Have something go wrong on purpose, at a point of a shootdown"
+    {
+        subject: Subject = Arg::positional("POINT", Kind::Choice(Subject::WORDS),
+            "where it goes wrong, or what to do with faults").default("list");
+        action: Option<String> = Arg::positional("ACTION", Kind::FaultAction,
+            "what goes wrong there: `fault actions` lists them; after `clear`, the number of a fault");
+        time: Option<Time> = Arg::positional("TIME", Kind::Time, "for actions that take a time");
+        to: Option<CpuId> =
+            Arg::keyword("to", "CPU", Kind::Cpu, "for actions that need another CPU");
+        cpu: Option<CpuSelection> =
+            Arg::keyword("cpu", "CPU-SET", Kind::Cpus, "on which CPUs; else on all");
+        peer: Option<CpuSelection> = Arg::keyword("peer", "CPU-SET", Kind::Cpus,
+            "for which CPUs at the other end of the shootdown; else for all");
+        times: Option<u64> = Arg::suffix("*", "N", Kind::Number(1, u64::MAX),
+            "how often it fires; else every time");
+        percent: u64 = Arg::suffix("%", "P", Kind::Number(1, 100),
+            "in how many of 100 cases, drawn from the seed").default("100");
+        after: u64 = Arg::keyword("after", "K", Kind::Number(0, u64::MAX),
+            "how many cases pass before the first").default("0");
+    }
+    details "Each firing is counted, and recorded in the trace. Several faults at one point fire in \
+        the order of their numbers. They work with every protocol that has the point. \
+        `fault clear` undoes what is pending, such as an invalidation put off; what has gone wrong \
+        already stays: a slot that was never acknowledged, an interrupt whose end was not signalled."
+    examples ["fault send drop cpu 0 peer 2 1*", "fault acknowledge delay 200us",
+        "fault send misdirect to 3 50% after 10", "fault", "fault clear 1"]
+
+    Break "break" in Shootdown, "Park CPUs when they get to a point of a shootdown"
+    {
+        subject: BreakSubject = Arg::positional("POINT", Kind::Choice(BreakSubject::WORDS),
+            "where CPUs are parked, or what to do with breaks").default("list");
+        number: Option<u64> = Arg::positional("NUMBER", Kind::Number(1, u32::MAX as u64),
+            "after `clear`, which; else all");
+        cpu: Option<CpuSelection> =
+            Arg::keyword("cpu", "CPU-SET", Kind::Cpus, "which CPUs; else all");
+        from: Option<CpuSelection> = Arg::keyword("from", "CPU-SET", Kind::Cpus,
+            "for whose requests; else anybody's");
+        times: Option<u64> = Arg::suffix("*", "N", Kind::Number(1, u64::MAX),
+            "how often it parks a CPU; else every time");
+    }
+    needs [Need { arg: "NUMBER", with: "POINT", required: &[], allowed: &["clear"] }]
+    details "A parked CPU stands before what the point names (after it, for `notice` and `copy`),         interrupts as they are there, until `step` or `continue`. Commands that wait for it go on in         the background, and their answers come when they end. Meanwhile `scoreboard`, `percpu`,         `backtrace CPU`, `lapic CPU`, and `read` and `probe` in the space that CPU has loaded, show         what it sees. Patience does not count while a CPU is parked. Several parked CPUs are listed         by `break`."
+    examples ["break acknowledge cpu 1", "break send from 0 1*", "break", "break clear"]
+
+    Step "step" in Shootdown, "Let a parked CPU run to its next point"
+    { cpu: Option<CpuId> = Arg::positional("CPU", Kind::Cpu, "which; else the one parked last"); }
+    details "Any point, whether a break is set there or not. A CPU that waits for a parked one is         parked when its wait is over; one that is through with the shootdown runs on."
+    examples ["step", "step 1"]
+
+    Continue "continue" in Shootdown, "Let parked CPUs run on"
+    {
+        cpus: Option<CpuSelection> =
+            Arg::positional("CPU-SET", Kind::Cpus, "which; else all that are parked");
+    }
+    details "Breaks that are set park them again. With nothing parked any more it waits for the         commands in the background; Ctrl-C leaves them there."
+    examples ["continue", "continue 1-2"]
+
     Shoot "shoot" in Shootdown, "Shoot translations down, from any CPU to any set"
     {
         extent: Extent = Arg::word("EXTENT", Extent::WORDS, "what to invalidate").required();
@@ -297,6 +413,39 @@ system {
     examples ["shoot page 0x400000", "shoot range 0x400000 16 to others", "shoot space from 2",
         "shoot global to all", "shoot cache"]
 
+    Trace "trace" in Shootdown, "Have the CPUs record what they do, and draw it"
+    {
+        action: TraceAction = Arg::word("ACTION", TraceAction::WORDS, "what to do")
+            .default("last");
+        number: Option<u64> = Arg::positional("N", Kind::Number(1, 100_000),
+            "how many shootdowns, 1 if not given, or records, 40");
+        cpus: Option<CpuSelection> =
+            Arg::keyword("cpu", "CPU-SET", Kind::Cpus, "the CPUs that are shown; else all");
+    }
+    needs [
+        Need { arg: "N", with: "ACTION", required: &[], allowed: &["last", "raw"] },
+        Need { arg: "CPU-SET", with: "ACTION", required: &[], allowed: &["last", "raw"] },
+    ]
+    details "Every point of a shootdown that a CPU passes is recorded with its time, and so are the \
+        IPIs, handlers, invalidations and switches around it. A CPU keeps its last 4096 records; \
+        older ones are overwritten, and counted. With `--evidence` recording is on from boot, and \
+        every record goes to the host."
+    examples ["trace on", "trace", "trace last 3", "trace raw 20 cpu 1", "trace off"]
+
+    Watchdog "watchdog" in Shootdown, "Say when a wait is too long, and what is done about it"
+    {
+        after: Option<Time> = Arg::keyword("after", "TIME", Kind::Time, "the time after which it is");
+        turns: Option<u64> = Arg::keyword("turns", "N", Kind::Number(1, u64::MAX),
+            "the turns of the wait after which it is, in place of a time");
+        action: Option<WatchdogAction> = Arg::word("ACTION", WatchdogAction::WORDS, "what is done");
+    }
+    details "Alone it shows the settings. A wait that lasts too long is explained on the serial line by \
+        the CPU that waits: for whom, which generation it wants and sees, what the silent CPUs are \
+        doing (IRR, ISR, interrupts, calls), and which invariant is probably broken. Time for which a \
+        CPU is parked does not count. Spins for the kernel's own locks are explained as well; they \
+        cannot be given up."
+    examples ["watchdog", "watchdog after 300ms resend", "watchdog turns 100K report"]
+
     Storm "storm" in Shootdown, "Shoot from many CPUs at once, and verify every round"
     {
         rounds: u64 = Arg::option("rounds", "N", Kind::Number(1, 100_000_000),
@@ -312,6 +461,20 @@ system {
         tag after a shootdown returned is a violation. At the end sent, received and served counts \
         are reconciled. Ctrl-C ends it after the round."
     examples ["storm", "storm rounds=10K initiators=0-1", "storm pages=16"]
+
+    Watch "watch" in Measure, "Watch CPUs, scoreboard, TLBs and rates, until q is typed"
+    {
+        milliseconds: u64 = Arg::positional("MS", Kind::Number(50, 60_000),
+            "from one frame to the next").default("500");
+        baud: u64 = Arg::option("baud", "N", Kind::Number(300, 10_000_000),
+            "the speed of the serial line").default("115200");
+        busy: bool = Arg::flag("busy",
+            "meanwhile a program on every CPU has a page of its own remapped, over and over");
+    }
+    details "The view has the terminal's alternate screen to itself; `q` or Ctrl-C gives the screen \
+        back. Only what changed is sent, and no more than the line takes in the time of a frame. \
+        Without a terminal, or without colours, one frame is shown. A slot that is waited for is red."
+    examples ["watch", "watch busy", "watch 1000 baud=9600"]
 
     Bench "bench" in Measure, "Measure, and print ratios of one run"
     { name: Option<String> = Arg::positional("NAME", Kind::Name(NameKind::Bench),

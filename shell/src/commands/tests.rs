@@ -15,6 +15,8 @@ fn sample(arg: &Arg) -> String {
         Kind::Address(_) => "0x400000".to_string(),
         Kind::Choice(words) => words[0].name.to_string(),
         Kind::Name(names) => crate::System::names(&FakeSystem::new(), names).remove(0),
+        Kind::Time => "200us".to_string(),
+        Kind::FaultAction => "delay".to_string(),
         Kind::Command => "help".to_string(),
         Kind::Text => "any text".to_string(),
         Kind::Flag => arg.name.to_string(),
@@ -26,6 +28,7 @@ fn written(arg: &Arg, value: &str) -> String {
     match arg.form {
         Form::Keyword(word) => format!(" {word} {value}"),
         Form::Option(word) => format!(" {word}={value}"),
+        Form::Suffix(suffix) => format!(" {value}{suffix}"),
         _ => format!(" {value}"),
     }
 }
@@ -151,7 +154,9 @@ fn no_two_arguments_of_a_command_answer_to_one_word() {
         let mut words: Vec<&str> = Vec::new();
         for arg in command.args {
             match (arg.form, arg.kind) {
-                (Form::Keyword(word) | Form::Option(word), _) => words.push(word),
+                (Form::Keyword(word) | Form::Option(word) | Form::Suffix(word), _) => {
+                    words.push(word);
+                }
                 (Form::Word, Kind::Choice(choices)) => {
                     words.extend(choices.iter().map(|word| word.name));
                 }

@@ -1,6 +1,7 @@
 //! The types of argument values. Each is made by the parser only, so holding one proves its check.
 
 use super::spec::Word;
+use crate::fault::Time;
 use crate::system::Failure;
 use alloc::string::String;
 use alloc::vec::{IntoIter, Vec};
@@ -140,6 +141,17 @@ choices! {
         /// one ICR write for each target, always
         Selected "selected"
     }
+    /// What the watchdog does about a wait that lasts too long, once it has explained it.
+    WatchdogAction {
+        /// nothing: the wait goes on, and is told of again
+        Report "report"
+        /// the IPI is sent again; if that does not help, the wait is given up
+        Resend "resend"
+        /// the wait is given up: the shootdown is abandoned, its frames stay out of use
+        GiveUp "give-up"
+        /// the machine is ended, with a status of its own
+        Stop "stop"
+    }
     /// How `crash` ends the kernel.
     CrashKind {
         /// a panic, as a broken rule of the kernel's causes
@@ -164,6 +176,30 @@ choices! {
         /// destroys ID, shooting its translations down first
         Drop "drop"
     }
+    /// What `trace` does.
+    TraceAction {
+        /// draws the last shootdowns, one or N
+        Last "last"
+        /// has every CPU record what it does
+        On "on"
+        /// has no CPU record any more
+        Off "off"
+        /// forgets what was recorded
+        Clear "clear"
+        /// lists the last N records
+        Raw "raw"
+        /// shows how much is recorded
+        Status "status"
+    }
+    /// What `witness` does.
+    WitnessAction {
+        /// shows what was seen, after a last look
+        Status "status"
+        /// starts them
+        Start "start"
+        /// ends them, after a last look
+        Stop "stop"
+    }
 }
 
 /// A checked value, before it takes the type of its field.
@@ -177,6 +213,8 @@ pub enum Bound {
     Cpus(CpuSelection),
     /// An address space.
     Space(SpaceId),
+    /// A length of time.
+    Time(Time),
     /// A word of the choice's list.
     Choice(&'static str),
     /// A name or text.
@@ -213,6 +251,7 @@ from_bound! {
     CpuId: Bound::Cpu(cpu) => Some(cpu);
     CpuSelection: Bound::Cpus(cpus) => Some(cpus);
     SpaceId: Bound::Space(space) => Some(space);
+    Time: Bound::Time(time) => Some(time);
     String: Bound::Text(text) => Some(text);
 }
 
@@ -263,7 +302,17 @@ macro_rules! choice_fields {
     )*};
 }
 
-choice_fields!(Access, CrashKind, Extent, Layout, Sending, SpaceAction);
+choice_fields!(
+    Access,
+    CrashKind,
+    Extent,
+    Layout,
+    Sending,
+    SpaceAction,
+    TraceAction,
+    WitnessAction,
+    WatchdogAction
+);
 
 /// The values of a line, one for each argument of its command, in the table's order.
 pub struct Values(IntoIter<Option<Bound>>);

@@ -5,6 +5,7 @@ use super::value::{self, Quoted, nearest};
 use super::{JSON, LINE_LIMIT, Parsed, Refused, Token, tokens};
 use crate::commands::{Action, Arg, Bound, Command, Form, Kind, TABLE, Values, build, find};
 use crate::help;
+use crate::script;
 use crate::system::{Failure, System};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -57,7 +58,7 @@ pub(super) fn parse(line: &str, system: &dyn System) -> Result<Option<Parsed>, R
 }
 
 /// `line` without the words [`JSON`], each with the spaces after it.
-fn without_option(line: &str) -> String {
+pub(super) fn without_option(line: &str) -> String {
     let mut rest = line;
     let mut kept = String::with_capacity(line.len());
     while let Some(token) = tokens(rest).find(|token| token.text == JSON) {
@@ -84,10 +85,11 @@ fn lone_option() -> Failure {
     Failure::new(format_args!("{JSON} without a command")).expected("a command before or after it")
 }
 
-fn unknown_command(word: &str) -> Failure {
+pub(super) fn unknown_command(word: &str) -> Failure {
     let failure = Failure::new(format_args!("there is no command {}", Quoted(word)))
         .expected("a command: `help` lists them");
-    match nearest(word, TABLE.iter().map(|entry| entry.name)) {
+    let names = TABLE.iter().map(|entry| entry.name);
+    match nearest(word, names.chain(script::keywords())) {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
@@ -101,9 +103,7 @@ fn bind(
 ) -> Result<Action, Failure> {
     let Scan { slots, pending } = scan(command, line, words)?;
     if let Some(arg) = pending.and_then(|index| command.args.get(index)) {
-        let keyword = arg_word(arg);
-        return Err(Failure::new(format_args!("nothing follows `{keyword}`"))
-            .expected(value::expected(arg.kind, system)));
+        return Err(nothing_follows(arg, system));
     }
     check_needs(command, &slots, system)?;
     let mut values = Vec::with_capacity(slots.len());
@@ -112,6 +112,11 @@ fn bind(
     }
     check_extent(command, &values)?;
     build(command.id, &mut Values::new(values))
+}
+
+pub(super) fn nothing_follows(arg: &Arg, system: &dyn System) -> Failure {
+    Failure::new(format_args!("nothing follows `{}`", arg_word(arg)))
+        .expected(value::expected(arg.kind, system))
 }
 
 /// Gives each of `words`, which follow the command's name in `line`, to an argument.
@@ -206,6 +211,7 @@ fn named<'a>(command: &Command, word: &'a str) -> Option<(usize, Option<&'a str>
         let value = match (arg.form, arg.kind) {
             (Form::Keyword(keyword), _) if keyword == word => None,
             (Form::Option(option), _) => Some(word.strip_prefix(option)?.strip_prefix('=')?),
+            (Form::Suffix(suffix), _) => Some(word.strip_suffix(suffix)?),
             (Form::Word, Kind::Flag) if arg.name == word => Some(word),
             (Form::Word, Kind::Choice(words)) if words.iter().any(|one| one.name == word) => {
                 Some(word)
@@ -293,7 +299,7 @@ pub(super) fn missing(arg: &Arg, system: &dyn System) -> Failure {
 }
 
 /// Checks one word against its argument; the failure names the argument.
-fn value_of(
+pub(super) fn value_of(
     command: &'static Command,
     arg: &Arg,
     word: &str,

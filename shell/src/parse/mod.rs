@@ -1,6 +1,7 @@
 //! From a line to an [`Invocation`]: words, values, and the table's rules.
 
 mod bind;
+mod check;
 mod number;
 mod rules;
 mod value;
@@ -10,7 +11,9 @@ mod words;
 mod tests;
 
 pub(crate) use bind::{scan, too_long};
+pub(crate) use check::{check, check_name};
 pub use number::{NotNumber, number};
+pub(crate) use value::{Quoted, cpu_set, nearest};
 pub(crate) use words::{Token, tokens};
 
 use crate::commands::{Action, Command, Request};

@@ -2,6 +2,8 @@
 
 use super::number::{NotNumber, number};
 use crate::commands::{Address, Bound, CpuSelection, Kind, TABLE, Word};
+use crate::fault::Time;
+use crate::script;
 use crate::suggest;
 use crate::system::{Failure, NameKind, System};
 use alloc::format;
@@ -11,7 +13,7 @@ use core::fmt::{self, Write};
 use shootdown::{CpuId, CpuSet, MAX_CPUS, SpaceId};
 
 /// A word of the person's, as messages quote it: between backquotes, not too long.
-pub(super) struct Quoted<'a>(pub &'a str);
+pub(crate) struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,6 +39,18 @@ pub(crate) fn nearest<'a>(
     suggest::nearest(word, candidates).map(|name| format!("did you mean `{name}`?"))
 }
 
+/// Reads a set of CPUs, out of those `online`.
+///
+/// # Errors
+/// What is wrong with it, and what was expected.
+pub(crate) fn cpu_set(text: &str, online: CpuSet) -> Result<CpuSelection, Failure> {
+    cpus(text, online).map_err(|failure| failure.expected(cpus_of(online)))
+}
+
+fn cpus_of(online: CpuSet) -> String {
+    format!("a CPU set such as `0,2-3`, `all` or `others`, out of {online}")
+}
+
 /// Checks `text` against `kind`.
 ///
 /// # Errors
@@ -52,10 +66,14 @@ pub(super) fn bind(kind: Kind, text: &str, system: &dyn System) -> Result<Bound,
         Kind::Choice(words) => word(text, words),
         Kind::Name(names) => name(text, names.noun(), &system.names(names)).map(Bound::Text),
         Kind::Command => {
-            let names: Vec<String> = TABLE.iter().map(|entry| entry.name.to_string()).collect();
+            let names = TABLE.iter().map(|entry| entry.name);
+            let names: Vec<String> = names.chain(script::topics()).map(String::from).collect();
             name(text, "command", &names).map(Bound::Text)
         }
-        Kind::Text => Ok(Bound::Text(text.to_string())),
+        Kind::Time => Time::parse(text)
+            .map(Bound::Time)
+            .ok_or_else(|| Failure::new(format_args!("{} is not a time", Quoted(text)))),
+        Kind::Text | Kind::FaultAction => Ok(Bound::Text(text.to_string())),
         Kind::Flag => Ok(Bound::Flag),
     };
     bound.map_err(|failure| match failure.expected {
@@ -69,7 +87,7 @@ pub(super) fn expected(kind: Kind, system: &dyn System) -> String {
     let online = system.online();
     match kind {
         Kind::Cpu => format!("the number of a CPU that runs: {online}"),
-        Kind::Cpus => format!("a CPU set such as `0,2-3`, `all` or `others`, out of {online}"),
+        Kind::Cpus => cpus_of(online),
         Kind::Space => format!(
             "an address space: {}",
             listed(&system.names(NameKind::Space))

@@ -13,6 +13,17 @@ pub trait Sink {
     fn interrupted(&mut self) -> bool {
         false
     }
+
+    /// The next key typed, for a command that takes keys itself. Does not wait.
+    fn key(&mut self) -> Option<u8> {
+        None
+    }
+
+    /// From now on Ctrl-C is for what is being carried out (`true`), or for the line that is being
+    /// typed. [`interrupted`](Sink::interrupted) begins anew each time.
+    fn attend(&mut self, running: bool) {
+        let _ = running;
+    }
 }
 
 /// How output looks.

@@ -78,7 +78,7 @@ fn members<M: SerializeMap>(report: &Report, map: &mut M) -> Result<(), M::Error
             Item::Section(key, section) => map.serialize_entry(key, section)?,
             Item::Sections(key, sections) => map.serialize_entry(key, sections)?,
             Item::Answers(key, answers) => map.serialize_entry(key, answers)?,
-            Item::Note(_, text) => notes.push(text),
+            Item::Note(_, text) | Item::Line(_, text) => notes.push(text),
         }
     }
     if notes.is_empty() {

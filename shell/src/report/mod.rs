@@ -6,6 +6,7 @@
 mod console;
 mod json;
 mod output;
+mod query;
 mod sanitise;
 mod table;
 mod text;
@@ -18,7 +19,9 @@ pub use console::{Console, Settings, Sink};
 pub(crate) use json::Answer;
 pub(crate) use output::Mode;
 pub use output::{Output, Report};
+pub(crate) use query::Member;
 pub use sanitise::{Sanitised, is_plain};
 pub use table::Table;
 pub(crate) use text::hang;
+pub(crate) use value::Content;
 pub use value::{Style, Value};

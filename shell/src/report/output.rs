@@ -19,6 +19,8 @@ pub(super) enum Item {
     Field(&'static str, Value),
     Table(&'static str, Table),
     Note(Option<Style>, String),
+    /// A line of a drawing: its spans, and their text in one.
+    Line(Vec<(Option<Style>, String)>, String),
     /// A part under a heading of its own.
     Section(&'static str, Report),
     /// Several parts of one shape.
@@ -33,7 +35,7 @@ impl Item {
         match self {
             Item::Field(key, _) | Item::Table(key, _) => Some(key),
             Item::Section(key, _) | Item::Sections(key, _) | Item::Answers(key, _) => Some(key),
-            Item::Note(..) => None,
+            Item::Note(..) | Item::Line(..) => None,
         }
     }
 }
@@ -65,6 +67,11 @@ impl Report {
         self.keyed(key, Item::Sections(key, sections));
     }
 
+    /// Adds all that `other` says.
+    pub fn append(&mut self, other: Report) {
+        self.items.extend(other.items);
+    }
+
     /// Adds the answers to commands that the command ran.
     pub(crate) fn answers(&mut self, key: &'static str, answers: Vec<Answer>) {
         self.keyed(key, Item::Answers(key, answers));
@@ -78,6 +85,12 @@ impl Report {
     /// Adds a sentence that is set off.
     pub fn styled_note(&mut self, style: Style, text: impl fmt::Display) {
         self.items.push(Item::Note(Some(style), text.to_string()));
+    }
+
+    /// Adds a line of a drawing, in spans of one style each: never wrapped. In JSON as a note.
+    pub fn line(&mut self, spans: Vec<(Option<Style>, String)>) {
+        let text = spans.iter().map(|(_, text)| text.as_str()).collect();
+        self.items.push(Item::Line(spans, text));
     }
 
     fn keyed(&mut self, key: &'static str, item: Item) {
@@ -97,6 +110,8 @@ pub struct Output<'a> {
     console: Console<'a>,
     mode: Mode,
     report: Report,
+    /// How many of the report's items were shown as text.
+    shown: usize,
 }
 
 /// What becomes of a report.
@@ -115,7 +130,26 @@ impl<'a> Output<'a> {
             console: Console::new(sink, settings),
             mode,
             report: Report::new(),
+            shown: 0,
         }
+    }
+
+    /// An output that keeps everything until [`into_report`](Output::into_report), for a command
+    /// whose answer is shown later. `sink` is asked only for interruptions; it must swallow what
+    /// is written.
+    pub fn keeping(sink: &'a mut dyn Sink, settings: Settings, json: bool) -> Self {
+        let mode = if json { Mode::Json } else { Mode::Text };
+        Output::new(sink, settings, mode)
+    }
+
+    /// All that was put in.
+    pub fn into_report(self) -> Report {
+        self.report
+    }
+
+    /// See [`Report::append`].
+    pub fn append(&mut self, other: Report) {
+        self.report.append(other);
     }
 
     /// See [`Report::field`].
@@ -143,6 +177,11 @@ impl<'a> Output<'a> {
         self.report.note(text);
     }
 
+    /// See [`Report::line`].
+    pub fn line(&mut self, spans: Vec<(Option<Style>, String)>) {
+        self.report.line(spans);
+    }
+
     /// See [`Report::styled_note`].
     pub fn styled_note(&mut self, style: Style, text: impl fmt::Display) {
         self.report.styled_note(style, text);
@@ -160,8 +199,8 @@ impl<'a> Output<'a> {
     /// Shows what was put in so far, unless the answer is to be JSON.
     pub fn flush(&mut self) {
         if self.mode == Mode::Text {
-            self.report.show(&mut self.console, 0);
-            self.report.items.clear();
+            self.report.show_from(self.shown, &mut self.console, 0);
+            self.shown = self.report.items.len();
         }
     }
 
@@ -169,6 +208,24 @@ impl<'a> Output<'a> {
     /// to time, ends soundly, and says what it did until then.
     pub fn interrupted(&mut self) -> bool {
         self.console.sink().interrupted()
+    }
+
+    /// The next key typed, if one was. For a command that has the screen to itself.
+    pub fn key(&mut self) -> Option<u8> {
+        self.console.sink().key()
+    }
+
+    /// Sends bytes as they are, behind what was put in so far. For a command that has the screen to
+    /// itself; never of a JSON answer.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.flush();
+        self.console.sink().write(bytes);
+    }
+
+    /// An output for tests.
+    #[cfg(test)]
+    pub(crate) fn for_test(sink: &'a mut dyn Sink, settings: Settings) -> Self {
+        Output::new(sink, settings, Mode::Text)
     }
 
     /// How output looks: the width, for one who lays out by hand.

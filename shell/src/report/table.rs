@@ -8,8 +8,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 /// Rows under named columns. In JSON, an array of objects whose members are the columns.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Table {
-    columns: Vec<String>,
-    rows: Vec<Vec<Value>>,
+    pub(super) columns: Vec<String>,
+    pub(super) rows: Vec<Vec<Value>>,
 }
 
 impl Table {

@@ -9,8 +9,13 @@ use alloc::vec::Vec;
 
 impl Report {
     /// Writes it, each line after `indent` spaces.
-    pub(super) fn show(&self, console: &mut Console<'_>, indent: usize) {
-        let mut rest = self.items.as_slice();
+    pub(crate) fn show(&self, console: &mut Console<'_>, indent: usize) {
+        self.show_from(0, console, indent);
+    }
+
+    /// The same, from item `first` on.
+    pub(super) fn show_from(&self, first: usize, console: &mut Console<'_>, indent: usize) {
+        let mut rest = self.items.get(first..).unwrap_or_default();
         while let Some(first) = rest.first() {
             let fields = rest
                 .iter()
@@ -21,6 +26,7 @@ impl Report {
                 Item::Field(..) => show_fields(console, indent, now),
                 Item::Table(_, table) => table.show(console, indent),
                 Item::Note(style, text) => show_note(console, indent, *style, text),
+                Item::Line(spans, _) => show_line(console, indent, spans),
                 Item::Section(key, section) => show_section(console, indent, key, section),
                 Item::Sections(key, sections) => {
                     for section in sections {
@@ -79,6 +85,14 @@ fn show_note(console: &mut Console<'_>, indent: usize, style: Option<Style>, tex
         console.styled(style, &line);
         console.end_line();
     }
+}
+
+fn show_line(console: &mut Console<'_>, indent: usize, spans: &[(Option<Style>, String)]) {
+    console.spaces(indent);
+    for (style, text) in spans {
+        console.styled(*style, text);
+    }
+    console.end_line();
 }
 
 /// `text` in lines of at most `room` characters, broken between words where they allow it. Line

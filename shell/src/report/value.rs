@@ -21,7 +21,7 @@ pub enum Style {
 
 impl Style {
     /// The sequence that switches it on (ECMA-48, SGR).
-    pub(super) const fn sequence(self) -> &'static str {
+    pub(crate) const fn sequence(self) -> &'static str {
         match self {
             Style::Good => "\x1b[32m",
             Style::Bad => "\x1b[31m",
@@ -39,8 +39,9 @@ pub struct Value {
     style: Option<Style>,
 }
 
+/// What a value is, however it looks.
 #[derive(Clone, PartialEq, Debug)]
-enum Content {
+pub(crate) enum Content {
     Nothing,
     Hex(u64),
     Count(u64),
@@ -87,6 +88,19 @@ impl Value {
         self
     }
 
+    /// What it is.
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// A number of thousandths.
+    pub(crate) const fn thousandths(value: u64) -> Self {
+        Value {
+            content: Content::Ratio(value),
+            style: None,
+        }
+    }
+
     /// How it is set off.
     pub(super) fn style(&self) -> Option<Style> {
         self.style
@@ -106,7 +120,7 @@ impl Value {
     }
 
     /// As text shows it.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         use alloc::format;
         match &self.content {
             Content::Nothing => "-".to_string(),

@@ -28,9 +28,13 @@ pub use reader::{Input, LineReader};
 /// Bytes of history kept: the newest lines that fit.
 const HISTORY_BYTES: usize = 4096;
 
+/// What [`Tty::read`] returns when the system has [`notices`](crate::System::notices). No key
+/// sends it.
+pub const NUDGE: u8 = 0;
+
 /// A terminal, or whatever stands for one.
 pub trait Tty: Sink {
-    /// The next byte, waited for; `None` when there will never be another.
+    /// The next byte, or [`NUDGE`], waited for; `None` when there will never be another.
     fn read(&mut self) -> Option<u8>;
 }
 

@@ -2,10 +2,12 @@
 
 use super::canvas::WIDTH;
 use super::history::Recent;
-use super::{Canvas, Key, Keys, Memory, Painter, Tty};
+use super::{Canvas, Key, Keys, Memory, NUDGE, Painter, Tty};
 use crate::complete::complete;
+use crate::notice;
 use crate::parse::LINE_LIMIT;
 use crate::repl::PROMPT;
+use crate::report::Settings;
 use crate::system::System;
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -36,12 +38,12 @@ pub struct LineReader<'a> {
     keys: Keys,
     /// Whether the last byte was a CR, whose LF is part of the same line end.
     after_return: bool,
-    columns: usize,
+    settings: Settings,
 }
 
 impl<'a> LineReader<'a> {
-    /// Edits in `memory`, for a screen of `columns` characters, 0 for one that never wraps.
-    pub fn new(memory: &'a mut Memory, columns: usize) -> Self {
+    /// Edits in `memory`, for a screen of such settings.
+    pub fn new(memory: &'a mut Memory, settings: Settings) -> Self {
         let line = LineBuffer::from_slice(&mut memory.line);
         let history = Recent::new(&mut memory.history);
         // noline's constructor does no input or output, and cannot fail.
@@ -50,7 +52,7 @@ impl<'a> LineReader<'a> {
             editor,
             keys: Keys::default(),
             after_return: false,
-            columns,
+            settings,
         }
     }
 
@@ -65,7 +67,8 @@ impl<'a> LineReader<'a> {
             keys: &mut self.keys,
             after_return: &mut self.after_return,
             canvas: Canvas::default(),
-            painter: Painter::new(self.columns),
+            painter: Painter::new(self.settings.columns),
+            settings: self.settings,
             queue: VecDeque::new(),
             outcome: None,
             tabs: 0,
@@ -90,6 +93,7 @@ struct Desk<'a> {
     after_return: &'a mut bool,
     canvas: Canvas,
     painter: Painter,
+    settings: Settings,
     /// What noline reads next: well-formed keys and answers only.
     queue: VecDeque<u8>,
     /// What the line came to, if it is not noline that says.
@@ -113,12 +117,25 @@ impl Desk<'_> {
                 self.outcome = Some(Input::End);
                 return None;
             };
+            if byte == NUDGE {
+                self.tell();
+                continue;
+            }
             let key = self.keys.feed(byte);
             let joined = byte == b'\n' && core::mem::replace(self.after_return, byte == b'\r');
             *self.after_return = byte == b'\r';
             if let Some(key) = key.filter(|_| !joined) {
                 self.press(key);
             }
+        }
+    }
+
+    /// Shows what the system has to tell below the line, and the line again below that.
+    fn tell(&mut self) {
+        let notices = self.system.notices();
+        if !notices.is_empty() {
+            self.painter.leave(self.tty);
+            notice::show(&notices, self.tty, self.settings);
         }
     }
 

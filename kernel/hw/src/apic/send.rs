@@ -117,6 +117,28 @@ fn wait_for_acceptance(page: Page) -> Result<(), SendError> {
     Ok(())
 }
 
+/// Sends `icr`, and lets the whole of another send, of `between`, come between its two writes of
+/// xAPIC mode, as would an interrupt handler that sends: the second write then sends `icr` to where
+/// `between` went (I14). In x2APIC mode there is one write, which nothing comes between: both are
+/// sent as they are.
+///
+/// # Errors
+/// As [`send`].
+pub fn send_torn(icr: Icr, between: Icr) -> Result<(), SendError> {
+    let Path::Page(page) = reg::path() else {
+        send(between)?;
+        return send(icr);
+    };
+    let (high, low) = icr.xapic()?;
+    tlb::fence();
+    let _off = interrupts::Off::new();
+    page.register(reg::ICR_HIGH).write(high);
+    send(between)?;
+    wait_for_acceptance(page)?;
+    page.register(reg::ICR_LOW).write(low);
+    Ok(())
+}
+
 /// Interrupts the CPU with APIC id `id` at `vector`.
 ///
 /// # Errors
@@ -142,6 +164,21 @@ pub fn broadcast_others(vector: Vector) -> Result<(), SendError> {
 /// As [`send`].
 pub fn send_nmi(id: u32) -> Result<(), SendError> {
     send(Icr::nmi(Destination::Cpu(id)))
+}
+
+/// Does `work`, which may send, in a handler that can come between the two writes of a send (I14):
+/// an NMI's, a debug exception's. In xAPIC mode the half that was written is put back, and what
+/// `work` sent has been accepted, or is stuck, when this returns.
+pub fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
+    let Path::Page(page) = reg::path() else {
+        return work();
+    };
+    let high = page.register(reg::ICR_HIGH).read();
+    let result = work();
+    // A stuck one shows at the next send.
+    let _ = wait_for_acceptance(page);
+    page.register(reg::ICR_HIGH).write(high);
+    result
 }
 
 /// Resets the CPU with APIC id `id` to wait for [`send_startup`] (the first step of 9.4.4).

@@ -20,7 +20,15 @@ pub(super) fn table(address: u64) -> &'static Table {
     unsafe { &*phys::map(PhysAddr::new(address)).as_ptr() }
 }
 
-pub(super) fn index(address: u64, level: u32) -> usize {
+/// The bits of an entry that hold an address.
+pub(crate) const ADDRESS_BITS: u64 = ADDRESS;
+
+/// Entry `position` of the table at physical `address`, which is RAM.
+pub(crate) fn entry(address: u64, position: usize) -> &'static AtomicU64 {
+    &table(address)[position]
+}
+
+pub(crate) fn index(address: u64, level: u32) -> usize {
     (address >> (12 + 9 * level)) as usize & 511
 }
 

@@ -150,6 +150,23 @@ impl UserTables {
         Ok(())
     }
 
+    /// Writes the word at `address`, in the frame that is mapped there now, whatever any TLB says.
+    ///
+    /// # Errors
+    /// The page is not mapped, ring 3 may not write it, or the address is no word's.
+    pub fn store(&self, address: u64, value: u64) -> Result<(), MapError> {
+        let page = address & !(PAGE_SIZE - 1);
+        let entry = Entry(self.mapped(page)?.load(Acquire));
+        if !entry.rights().writable() || !address.is_multiple_of(8) {
+            return Err(MapError::NotUser);
+        }
+        // The tables own the frame, and are locked: it stays theirs meanwhile.
+        let frame = Frame::from_entry(PhysAddr::new(entry.frame()));
+        frame.words()[((address - page) / 8) as usize].store(value, SeqCst);
+        let _ = frame.into_entry();
+        Ok(())
+    }
+
     /// Every mapped page with its entry, lowest address first.
     pub fn for_each(&self, mut visit: impl FnMut(u64, Entry)) {
         visit_user(self.root, 3, 0, &mut visit);

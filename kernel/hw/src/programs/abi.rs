@@ -21,6 +21,8 @@ pub mod call {
     pub const REMAP: u64 = 7;
     /// Asks for the time-stamp counter.
     pub const TICKS: u64 = 8;
+    /// Tells that a page is not what the kernel says it is. For witnesses that it started.
+    pub const STALE: u64 = 9;
 }
 
 /// What the `rights` argument of a call can be.
@@ -58,6 +60,7 @@ errors! {
     Unreadable = -9: "the text cannot be read";
     Abandoned = -10: "the shootdown was given up: a TLB may not know of the change";
     NoSpace = -11: "the thread is in no address space";
+    NoWitness = -12: "the program is no witness that the kernel started";
 }
 
 impl Error {
@@ -120,7 +123,7 @@ pub mod region {
 /// grows down from below it. RDI points at it when the program begins.
 pub mod block {
     /// Its size, in 8-byte words.
-    pub const WORDS: usize = 128;
+    pub const WORDS: usize = 256;
     /// Its first byte, from the start of the page.
     pub const OFFSET: u64 = 4096 - 8 * WORDS as u64;
     /// How many arguments a program takes at most.
@@ -145,12 +148,25 @@ pub mod block {
     pub const RESULT: usize = 12;
     /// Words: what a witness read last from each page that it watches.
     pub const SEEN: usize = 64;
+    /// Words: what a witness is to read from each page; 0 where the kernel does not say. Programs
+    /// only read them.
+    pub const EXPECTED: usize = 128;
+    /// Words: what was expected of each page when a witness last told that it read something else.
+    pub const REPORTED: usize = 192;
+
+    /// Which word of a page a witness reads, in bytes from its start: one that nobody writes by
+    /// chance, and that is poisoned in a free frame (its last word is not).
+    pub const WITNESSED: u64 = 4096 - 16;
+    /// What a witness sees where nothing is mapped.
+    pub const ABSENT: u64 = 0x0ab5_e470_ab5e_4700;
 }
 
 const _: () = {
     assert!(block::ARGUMENT + block::ARGUMENTS <= block::BEGUN);
     assert!(block::RESULT + block::RESULTS <= block::SEEN);
-    assert!(block::SEEN + block::WATCHED <= block::WORDS);
+    assert!(block::SEEN + block::WATCHED <= block::EXPECTED);
+    assert!(block::EXPECTED + block::WATCHED <= block::REPORTED);
+    assert!(block::REPORTED + block::WATCHED <= block::WORDS);
     assert!(region::page(region::SLOT_COUNT) < region::END);
 };
 

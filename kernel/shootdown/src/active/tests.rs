@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{Event, Model, View, page, set};
-use crate::{Mode, Protocol, Request, Scoreboard, Settings, SpaceId, Targets};
+use crate::{Mode, Point, Protocol, Request, Scoreboard, Settings, SpaceId, Targets};
 
 const SPACE: SpaceId = SpaceId(1);
 

@@ -1,8 +1,9 @@
 //! The protocol before the scoreboard, a step at a time.
 
 use super::*;
-use crate::SpaceId;
+
 use crate::model::{Model, View, cpu, page, set};
+use crate::{Point, SpaceId};
 use std::vec::Vec;
 
 const SPACE: SpaceId = SpaceId(1);
@@ -48,6 +49,12 @@ fn a_waiter_for_the_lock_that_does_not_answer_its_holder() {
     model.at(0, Point::Wait, move || {
         model.set_impatient(true);
         // Nested as it is here, CPU 1 cannot get the lock; but it must serve CPU 0 meanwhile.
+        assert_eq!(lock.waits_for(cpu(1)), set(&[0]), "the holder");
+        assert_eq!(
+            lock.waits_for(cpu(0)),
+            set(&[1]),
+            "who has not acknowledged"
+        );
         model.on(1, || {
             model.at(1, Point::Wait, move || {
                 assert_eq!(model.requests_served(1), 1)
@@ -178,5 +185,7 @@ fn a_broadcast_that_was_switched_off() {
     let lock = model.run(GlobalLock::new(&model, 3, settings));
     let _ = lock.shoot(&model, request(0), Targets::Active).unwrap();
     assert_eq!(model.sent(), [Destination::Each(set(&[1, 2]))]);
-    assert_eq!(lock.slot(cpu(1), cpu(0)), None, "it has no scoreboard");
+    let word = |initiator| lock.slot(cpu(1), cpu(initiator)).map(core::ptr::from_ref);
+    assert_eq!(word(0), word(2), "one word for every initiator");
+    assert!(lock.slot(cpu(3), cpu(0)).is_none());
 }

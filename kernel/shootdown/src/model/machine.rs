@@ -3,8 +3,8 @@
 use super::word::ModelWord;
 use super::{Event, Model, cpu};
 use crate::{
-    Abandoned, CpuId, CpuSet, Destination, Invpcid, Machine, Mode, Pcid, Point, Role, SpaceId, Tlb,
-    Value,
+    Abandoned, CpuId, CpuSet, Destination, Invpcid, Machine, Mode, Pcid, Point, Request, Role,
+    SpaceId, Tlb, Value, perform,
 };
 use core::sync::atomic::{self, Ordering, Ordering::SeqCst};
 use std::thread;
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// How long a thread waits before it reports a hang.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long before it sends the interrupt again.
+const LATE: Duration = Duration::from_millis(20);
 
 impl Machine for Model {
     type Word<V: Value, R: Role> = ModelWord<V, R>;
@@ -43,6 +45,7 @@ impl Machine for Model {
         self.poll();
         self.note(Event::Pin);
         self.cpu().pinned.fetch_add(1, SeqCst);
+        self.pass(Some(Point::Pin));
     }
 
     fn unpin(&self) {
@@ -112,9 +115,49 @@ impl Machine for Model {
         }
     }
 
-    fn spin_until<F: FnMut() -> bool>(&self, mut condition: F) -> Result<(), Abandoned> {
+    fn spin_until<F: FnMut() -> bool>(&self, condition: F) -> Result<(), Abandoned> {
+        self.spin(condition, None)
+    }
+
+    fn spin_resending<F, R>(&self, condition: F, mut resend: R) -> Result<(), Abandoned>
+    where
+        F: FnMut() -> bool,
+        R: FnMut(),
+    {
+        self.spin(condition, Some(&mut resend))
+    }
+
+    fn scan<T, F: FnMut() -> Option<T>>(&self, mut find: F) -> Option<T> {
+        self.poll();
+        let found = find();
+        self.pass(Some(match found {
+            Some(_) => Point::Notice,
+            None => Point::Return,
+        }));
+        found
+    }
+
+    fn invalidate(&self, request: &Request) {
+        self.pass(Some(Point::Invalidate));
+        perform(self, request);
+    }
+
+    fn invalidate_locally(&self, request: &Request) {
+        self.pass(Some(Point::LocalInvalidate));
+        perform(self, request);
+    }
+}
+
+impl Model {
+    /// In steps, `resend` comes when nothing else can end the wait, and once.
+    fn spin(
+        self,
+        mut condition: impl FnMut() -> bool,
+        mut resend: Option<&mut dyn FnMut()>,
+    ) -> Result<(), Abandoned> {
         self.pass(Some(Point::Wait));
         let begun = Instant::now();
+        let mut sent_again = begun;
         loop {
             self.poll();
             if condition() {
@@ -123,9 +166,19 @@ impl Machine for Model {
             }
             let stuck = if self.0.threads {
                 thread::yield_now();
+                if sent_again.elapsed() > LATE
+                    && let Some(resend) = &mut resend
+                {
+                    sent_again = Instant::now();
+                    resend();
+                }
                 begun.elapsed() > PATIENCE
             } else {
                 !self.run_others()
+                    && resend.take().is_none_or(|resend| {
+                        resend();
+                        false
+                    })
             };
             if stuck && self.0.impatient.load(SeqCst) {
                 return Err(Abandoned);
@@ -133,13 +186,9 @@ impl Machine for Model {
             assert!(
                 !stuck,
                 "hang: CPU {} waits for what nothing can bring",
-                Machine::me(self)
+                Machine::me(&self)
             );
         }
-    }
-
-    fn point(&self, point: Point) {
-        self.pass(Some(point));
     }
 }
 

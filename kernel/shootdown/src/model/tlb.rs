@@ -2,7 +2,7 @@
 //! returns less than it should is stale; 1 bit of space keeps the spaces' numbers apart.
 
 use super::{Model, SPACES};
-use crate::{Activation, Invpcid, Machine, Mode, PAGE_SIZE, Pcid, Point, SpaceId};
+use crate::{Activation, Invpcid, Mode, PAGE_SIZE, Pcid, Point, SpaceId};
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::collections::HashMap;
 use std::sync::MutexGuard;
@@ -132,7 +132,7 @@ impl Model {
     /// Changes the entry of `va` in `space` to the next number, and returns that. The page is
     /// expected to be shot down afterwards.
     pub fn change(self, space: SpaceId, va: u64) -> u64 {
-        self.point(Point::PteStore);
+        self.pass(Some(Point::PteStore));
         let entry = self.0.tables.entry(space, va);
         let next = entry.load(SeqCst) + 1;
         entry.store(next, SeqCst);

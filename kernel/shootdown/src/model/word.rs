@@ -50,16 +50,24 @@ impl<V: Value, R: Role> Word<V> for ModelWord<V, R> {
 
     fn swap(&self, value: V, order: Ordering) -> V {
         self.model.poll();
+        self.model.pass(R::stored(value.bits()));
         self.atomic.swap(value, order)
     }
 
     fn fetch_or(&self, bits: V, order: Ordering) -> V {
         self.model.poll();
+        self.model.pass(R::stored(bits.bits()));
         self.atomic.fetch_or(bits, order)
     }
 
     fn fetch_and(&self, bits: V, order: Ordering) -> V {
         self.model.poll();
         self.atomic.fetch_and(bits, order)
+    }
+
+    fn compare_exchange(&self, current: V, new: V, order: Ordering) -> Result<V, V> {
+        self.model.poll();
+        self.model.pass(R::stored(new.bits()));
+        self.atomic.compare_exchange(current, new, order)
     }
 }

@@ -1,7 +1,9 @@
 //! The operation table in every mode, on a TLB that is tagged and forgets nothing by itself.
 
 use crate::model::{Model, View, page};
-use crate::{Mode, Operation, Protocol, Request, Scoreboard, Settings, SpaceId, Targets};
+use crate::{
+    Mode, Operation, Point, Protocol, Request, Scoreboard, Settings, SpaceId, Targets, Tlb,
+};
 
 const SPACE: SpaceId = SpaceId(1);
 const OTHER: SpaceId = SpaceId(2);
@@ -229,4 +231,29 @@ fn a_pcid_instruction_on_a_machine_without() {
         fn flush_caches(&self) {}
     }
     super::perform(&Plain, &Request::global());
+}
+
+#[test]
+fn a_handler_that_needs_a_space_which_is_gone() {
+    const GONE: SpaceId = SpaceId(3);
+    for (mode, operation) in table() {
+        let (model, board) = machine(mode);
+        // Acknowledged, and not yet performed: from here on the initiator may give the space up
+        // (I20). No CPU is in it, and what CPU 1 knew of it is forgotten.
+        model.at(1, Point::Invalidate, move || {
+            if mode.has_pcid() {
+                model.forget_contexts(GONE);
+            }
+        });
+        let proof = board
+            .shoot(&model, request(operation, GONE), Targets::All)
+            .unwrap();
+        assert!(proof.complete(), "{mode}: {operation}");
+        let va = page(SPACE, 0);
+        assert_eq!(
+            read(model, va),
+            [model.truth(SPACE, va); 2],
+            "{mode}: {operation}"
+        );
+    }
 }

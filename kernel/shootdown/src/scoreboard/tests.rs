@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::model::{Event, Model, View, cpu, page, set};
-use crate::{SpaceId, Targets};
+use crate::{Point, SpaceId, Targets};
 use std::vec::Vec;
 
 mod abandoned;
 mod asked;
+mod resend;
 mod rows;
 
 const SPACE: SpaceId = SpaceId(1);
@@ -18,6 +19,10 @@ fn board(model: Model, cpus: usize, settings: Settings) -> &'static Scoreboard<M
 fn machine(cpus: usize) -> (Model, &'static Scoreboard<Model>) {
     let model = Model::steps(cpus);
     (model, board(model, cpus, Settings::default()))
+}
+
+fn slot_value(board: &Scoreboard<Model>, target: CpuId, initiator: CpuId) -> Option<u32> {
+    Some(board.slot(target, initiator)?.peek(Relaxed))
 }
 
 fn request(index: usize) -> Request {
@@ -76,6 +81,7 @@ fn a_step_out_of_order() {
             Event::Active,
             Event::EnterCritical,
             Event::Point(Point::Publish),
+            Event::Point(Point::Generation),
             Event::Point(Point::Zero),
             Event::Point(Point::Send),
             Event::Sent(Destination::AllButSelf),
@@ -120,7 +126,7 @@ fn a_target_that_invalidates_before_it_acknowledges() {
     let old = model.on(1, || model.read(View::User, va));
     let new = model.change(SPACE, va);
     model.at(1, Point::Invalidate, move || {
-        assert_eq!(board.slot(cpu(1), cpu(0)), Some(1), "acknowledged");
+        assert_eq!(slot_value(board, cpu(1), cpu(0)), Some(1), "acknowledged");
         assert_eq!(
             model.read(View::User, va),
             old,

@@ -30,7 +30,7 @@ impl Random {
 /// Everything that `typed` comes to, the end of input left out.
 fn read_all(typed: &[u8]) -> Vec<Input> {
     let (mut tty, mut memory) = (FakeTty::typing(typed), Memory::new());
-    let mut reader = LineReader::new(&mut memory, 80);
+    let mut reader = LineReader::new(&mut memory, Settings::default());
     let mut inputs = Vec::new();
     loop {
         match reader.read(&mut tty, &FakeSystem::new()) {
@@ -129,7 +129,7 @@ fn history_stays_bounded_and_whole_when_it_wraps() {
         typed.extend(b"\x1b[A\x1b[A\x1b[A\r");
     }
     let mut tty = FakeTty::typing(&typed);
-    let mut reader = LineReader::new(&mut memory, 80);
+    let mut reader = LineReader::new(&mut memory, Settings::default());
     while let Input::Line(line) = reader.read(&mut tty, &FakeSystem::new()) {
         assert!(line.is_empty() || line.starts_with("line-é-"), "{line:?}");
     }
@@ -196,7 +196,7 @@ fn tab_completes_and_a_second_tab_lists() {
     assert_eq!(lines(b"proto gl\t\r"), ["proto global-lock "]);
     assert_eq!(lines(b"storm ro\t5\r"), ["storm rounds=5"]);
     assert_eq!(lines(b"re\t\tm\t\r"), ["remap "]);
-    let list = "\r\nreboot  regs    remap   read\r\ntlb> re";
+    let list = "\r\nreboot  resume  regs    remap   read    repeat\r\ntlb> re";
     assert!(!session(b"re\t", 80).contains(list));
     assert!(
         session(b"re\t\t", 80).contains(list),
@@ -279,7 +279,14 @@ fn edit_and_compare(random: &mut Random, columns: usize) {
     }
     typed.push(b'\r');
     let (mut tty, mut memory) = (FakeTty::typing(&typed), Memory::new());
-    let input = LineReader::new(&mut memory, columns).read(&mut tty, &FakeSystem::new());
+    let input = LineReader::new(
+        &mut memory,
+        Settings {
+            columns,
+            ..Settings::default()
+        },
+    )
+    .read(&mut tty, &FakeSystem::new());
     let Input::Line(line) = input else {
         panic!("{input:?} from {typed:x?}")
     };

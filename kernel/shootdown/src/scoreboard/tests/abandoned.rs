@@ -43,7 +43,7 @@ fn a_late_target_that_reads_the_next_request_for_the_last() {
     let proof = shoot(board, model, 5, &[2]);
     assert_eq!(proof.generation(), Some(2));
     assert_eq!(
-        board.slot(cpu(1), cpu(0)),
+        slot_value(board, cpu(1), cpu(0)),
         Some(1),
         "late, but acknowledged"
     );
@@ -87,7 +87,11 @@ fn a_request_overwritten_while_its_target_is_still_late() {
         Err(Abandoned)
     );
     assert_eq!(board.request(cpu(0)), before);
-    assert_eq!(board.slot(cpu(2), cpu(0)), Some(1), "nobody else was asked");
+    assert_eq!(
+        slot_value(board, cpu(2), cpu(0)),
+        Some(1),
+        "nobody else was asked"
+    );
     model.assert_at_rest(0);
     // The others are not held up by it, not even in asking the late CPU's neighbour.
     assert_eq!(

@@ -23,7 +23,7 @@ fn a_target_set_that_is_read_twice() {
             .count(),
         1
     );
-    assert_eq!(board.slot(cpu(3), cpu(0)), Some(1), "no orphan zero");
+    assert_eq!(slot_value(board, cpu(3), cpu(0)), Some(1), "no orphan zero");
     assert_eq!((model.requests_served(1), model.requests_served(3)), (1, 0));
 }
 

@@ -75,8 +75,8 @@ fn a_row_that_belongs_to_the_initiator() {
             },
         );
         model.at(1, Point::Wait, move || {
-            assert_eq!(board.slot(cpu(2), cpu(1)), Some(0));
-            assert_eq!(board.slot(cpu(1), cpu(2)), Some(1));
+            assert_eq!(slot_value(board, cpu(2), cpu(1)), Some(0));
+            assert_eq!(slot_value(board, cpu(1), cpu(2)), Some(1));
             assert_eq!(board.row(cpu(2))[1].peek(Relaxed), 0);
             assert_eq!(board.outstanding(cpu(1)), set(&[2]));
         });
@@ -89,11 +89,11 @@ fn a_slot_that_begins_pending() {
     let (_, board) = machine(3);
     for target in 0..3 {
         for initiator in 0..3 {
-            assert_eq!(board.slot(cpu(target), cpu(initiator)), Some(1));
+            assert_eq!(slot_value(board, cpu(target), cpu(initiator)), Some(1));
         }
     }
-    assert_eq!(board.slot(cpu(3), cpu(0)), None);
-    assert_eq!(board.slot(cpu(0), cpu(3)), None);
+    assert_eq!(slot_value(board, cpu(3), cpu(0)), None);
+    assert_eq!(slot_value(board, cpu(0), cpu(3)), None);
     assert!(board.request(cpu(3)).is_none());
     assert_eq!(board.outstanding(cpu(63)), CpuSet::EMPTY);
 }

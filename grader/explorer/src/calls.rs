@@ -1,0 +1,203 @@
+//! What the explored code asks, learnt call by call: a trie of operations and answers.
+
+use crate::host::{self, Host, Reached, SPACE, address};
+use crate::op::{Op, WordId};
+use shootdown::{PAGE_SIZE, Protocol, Request, Targets};
+
+/// A place in a call: an operation that was reached by certain answers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct NodeId(pub(crate) u16);
+
+/// Something that a CPU does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Call {
+    /// Changes the entries of `pages` pages from `first` on to `version`, and shoots them down.
+    Change {
+        /// The first page.
+        first: u8,
+        /// How many.
+        pages: u8,
+        /// What the entries become.
+        version: u8,
+    },
+    /// The shootdown interrupt's handler.
+    Handle,
+}
+
+struct Node {
+    op: Op,
+    parent: Option<(NodeId, u64)>,
+    /// How many operations came before.
+    depth: u32,
+    next: Vec<(u64, NodeId)>,
+    /// For a wait that failed: what it had looked at since it began, and what it saw.
+    condition: Box<[(WordId, u64)]>,
+}
+
+/// Everything learnt about one protocol.
+pub struct Calls<'p> {
+    protocol: &'p dyn Protocol<Host>,
+    nodes: Vec<Node>,
+    roots: Vec<(Call, NodeId)>,
+    /// The first page's entry; the others follow.
+    entries: WordId,
+    messages: Vec<String>,
+    replays: u64,
+}
+
+/// A call that asks more operations than this is in a loop that nothing ends.
+pub const LONGEST_CALL: u32 = 400;
+
+impl<'p> Calls<'p> {
+    pub(crate) fn new(protocol: &'p dyn Protocol<Host>, entries: WordId) -> Self {
+        Calls {
+            protocol,
+            nodes: Vec::new(),
+            roots: Vec::new(),
+            entries,
+            messages: Vec::new(),
+            replays: 0,
+        }
+    }
+
+    /// How often the code was run.
+    pub fn replays(&self) -> u64 {
+        self.replays
+    }
+
+    /// Where `call` begins.
+    pub(crate) fn begin(&mut self, call: Call) -> NodeId {
+        if let Some(&(_, root)) = self.roots.iter().find(|(known, _)| *known == call) {
+            return root;
+        }
+        let root = self.learn(call, None);
+        self.roots.push((call, root));
+        root
+    }
+
+    pub(crate) fn op(&self, node: NodeId) -> Op {
+        self.nodes[usize::from(node.0)].op
+    }
+
+    pub(crate) fn depth(&self, node: NodeId) -> u32 {
+        self.nodes[usize::from(node.0)].depth
+    }
+
+    /// The message of a panic.
+    pub fn message(&self, number: u16) -> &str {
+        &self.messages[usize::from(number)]
+    }
+
+    /// What comes after `node` was answered with `answer`.
+    pub(crate) fn after(&mut self, node: NodeId, answer: u64) -> NodeId {
+        let known = self.nodes[usize::from(node.0)].next.iter();
+        if let Some(&(_, next)) = known.clone().find(|(known, _)| *known == answer) {
+            return next;
+        }
+        let call = self.call_of(node);
+        let next = self.learn(call, Some((node, answer)));
+        self.nodes[usize::from(node.0)].next.push((answer, next));
+        next
+    }
+
+    /// The loads since the wait at `again` began, each with what it read.
+    pub(crate) fn condition_of(&self, again: NodeId) -> &[(WordId, u64)] {
+        &self.nodes[usize::from(again.0)].condition
+    }
+
+    fn loads_since_spin(&self, parent: Option<(NodeId, u64)>) -> Box<[(WordId, u64)]> {
+        let (mut loads, mut at) = (Vec::new(), parent);
+        while let Some((node, answer)) = at {
+            match self.op(node) {
+                Op::SpinStart => break,
+                Op::Load { word, .. } => loads.push((word, answer)),
+                _ => {}
+            }
+            at = self.nodes[usize::from(node.0)].parent;
+        }
+        loads.into()
+    }
+
+    /// Where the wait that failed at `again` is taken up.
+    pub(crate) fn spin_start(&self, again: NodeId) -> NodeId {
+        let mut at = again;
+        while let Some((parent, _)) = self.nodes[usize::from(at.0)].parent {
+            if self.op(parent) == Op::SpinStart {
+                return parent;
+            }
+            at = parent;
+        }
+        unreachable!("a wait has a start")
+    }
+
+    fn call_of(&self, node: NodeId) -> Call {
+        let mut at = node;
+        while let Some((parent, _)) = self.nodes[usize::from(at.0)].parent {
+            at = parent;
+        }
+        let root = self.roots.iter().find(|(_, root)| *root == at);
+        root.expect("every call has a root").0
+    }
+
+    fn learn(&mut self, call: Call, parent: Option<(NodeId, u64)>) -> NodeId {
+        let (mut answers, mut asked, mut at) = (Vec::new(), Vec::new(), parent);
+        while let Some((node, answer)) = at {
+            answers.push(answer);
+            asked.push(self.op(node));
+            at = self.nodes[usize::from(node.0)].parent;
+        }
+        answers.reverse();
+        asked.reverse();
+        self.replays += 1;
+        let reached = host::replay(&answers, &asked, || self.run(call));
+        let op = match reached {
+            Reached::Asks(op) => op,
+            Reached::Over => Op::Return,
+            Reached::Panicked(message) => {
+                self.messages.push(message);
+                Op::Panicked(self.messages.len() as u16 - 1)
+            }
+        };
+        let depth = parent.map_or(0, |(node, _)| self.depth(node) + 1);
+        let condition = match op {
+            Op::SpinAgain => self.loads_since_spin(parent),
+            _ => Box::default(),
+        };
+        self.nodes.push(Node {
+            op,
+            parent,
+            depth,
+            next: Vec::new(),
+            condition,
+        });
+        let number = u16::try_from(self.nodes.len() - 1).expect("fewer than 65535 places");
+        NodeId(number)
+    }
+
+    fn run(&self, call: Call) {
+        match call {
+            Call::Handle => {
+                self.protocol.handle(&Host);
+            }
+            Call::Change {
+                first,
+                pages,
+                version,
+            } => {
+                for page in first..first + pages {
+                    Host.store_pte(WordId(self.entries.0 + u16::from(page)), version);
+                }
+                let request = match pages {
+                    1 => Request::page(SPACE, address(first)),
+                    _ => {
+                        let end = address(first) + u64::from(pages) * PAGE_SIZE;
+                        Request::range(SPACE, address(first), end)
+                    }
+                };
+                let request = request.expect("the pages are canonical");
+                let outcome = self.protocol.shoot(&Host, request, Targets::Active);
+                let _proof = outcome.expect("no wait is given up here");
+            }
+        }
+    }
+}

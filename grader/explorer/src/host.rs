@@ -1,0 +1,336 @@
+//! The machine as the explored code sees it: each operation is answered from a list, and the first
+//! that has no answer yet ends the call.
+//!
+//! So a CPU's local state is the list of answers that its call has received: the code is run again
+//! from the start to find out what it asks next. It must be a function of those answers alone; that
+//! it asks the same again is checked.
+
+use crate::op::{Change, Fence, Op, WordId};
+use core::marker::PhantomData;
+use core::sync::atomic::Ordering;
+use shootdown::{
+    Abandoned, CpuId, CpuSet, Destination, Machine, Mode, PAGE_SIZE, Point, Request, Role, SpaceId,
+    Tlb, Value, Word, perform,
+};
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
+
+/// The space that every CPU is in.
+pub const SPACE: SpaceId = SpaceId(1);
+
+/// The address of page `index`.
+pub fn address(index: u8) -> u64 {
+    0x40_0000 + u64::from(index) * PAGE_SIZE
+}
+
+/// Ends a call that has come to an operation without an answer.
+struct Unanswered;
+
+/// What one thread of the host is exploring.
+#[derive(Default)]
+struct Context {
+    /// While a protocol is being built: the words' first values.
+    initial: Vec<u64>,
+    cpus: usize,
+    answers: Vec<u64>,
+    asked: Vec<Op>,
+    running: bool,
+}
+
+thread_local! {
+    static CONTEXT: RefCell<Context> = RefCell::default();
+}
+
+/// The machine. All its state is the explorer's.
+#[derive(Clone, Copy, Debug)]
+pub struct Host;
+
+/// Builds what is to be explored, for CPUs 0 to `cpus - 1`. Returns it and its words' first values.
+pub fn build<T>(cpus: usize, build: impl FnOnce(&Host) -> T) -> (T, Vec<u64>) {
+    CONTEXT.with_borrow_mut(|context| {
+        *context = Context {
+            cpus,
+            ..Context::default()
+        };
+    });
+    let built = build(&Host);
+    (
+        built,
+        CONTEXT.with_borrow(|context| context.initial.clone()),
+    )
+}
+
+/// How far a call got.
+#[derive(Debug)]
+pub enum Reached {
+    /// It asks this next.
+    Asks(Op),
+    /// It is over.
+    Over,
+    /// It panicked.
+    Panicked(String),
+}
+
+/// Runs `call` on `answers`.
+///
+/// # Panics
+/// If the call needs fewer answers than there are, so that it is no function of them.
+pub fn replay(answers: &[u64], expected: &[Op], call: impl FnOnce()) -> Reached {
+    CONTEXT.with_borrow_mut(|context| {
+        context.answers = answers.to_vec();
+        context.asked.clear();
+        context.running = true;
+    });
+    let outcome = panic::catch_unwind(AssertUnwindSafe(call));
+    let asked = CONTEXT.with_borrow_mut(|context| {
+        context.running = false;
+        core::mem::take(&mut context.asked)
+    });
+    assert!(
+        asked.len() >= answers.len() && asked[..answers.len()] == *expected,
+        "the code asked {asked:?} where it had asked {expected:?}: it depends on more than the \
+         machine told it"
+    );
+    match outcome {
+        Ok(()) => Reached::Over,
+        Err(payload) if payload.is::<Unanswered>() => {
+            Reached::Asks(*asked.last().expect("unanswered"))
+        }
+        Err(payload) => {
+            let text = payload
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string));
+            Reached::Panicked(text.unwrap_or_else(|| "a panic without a message".into()))
+        }
+    }
+}
+
+impl Host {
+    /// Asks the machine; ends the call if it has not answered that yet.
+    fn ask(&self, op: Op) -> u64 {
+        // Values that are dropped as a call ends ask no more.
+        if std::thread::panicking() {
+            return 0;
+        }
+        let answer = CONTEXT.with_borrow_mut(|context| {
+            assert!(context.running, "{op:?} asked outside a call");
+            let answer = context.answers.get(context.asked.len()).copied();
+            context.asked.push(op);
+            answer
+        });
+        match answer {
+            Some(answer) => answer,
+            None => panic::resume_unwind(Box::new(Unanswered)),
+        }
+    }
+
+    /// Stores a page-table entry: in this machine, the version of the page.
+    pub fn store_pte(&self, word: WordId, version: u8) {
+        self.ask(Op::Store {
+            word,
+            value: u64::from(version),
+            release: false,
+            point: Some(Point::PteStore),
+        });
+    }
+}
+
+/// A shared word.
+pub struct HostWord<V, R> {
+    id: WordId,
+    kind: PhantomData<fn() -> (V, R)>,
+}
+
+impl<V: Value, R: Role> HostWord<V, R> {
+    fn modify(&self, change: Change, point: Option<Point>) -> V {
+        let word = self.id;
+        V::from_bits(Host.ask(Op::Modify {
+            word,
+            change,
+            point,
+        }))
+    }
+
+    fn read(&self) -> u64 {
+        let (word, point) = (self.id, None);
+        Host.ask(Op::Load { word, point })
+    }
+}
+
+impl<V: Value, R: Role> Word<V> for HostWord<V, R> {
+    fn load(&self, _: Ordering) -> V {
+        let value = self.read();
+        if let Some(point) = R::loaded(value) {
+            Host.ask(Op::Point(point));
+        }
+        V::from_bits(value)
+    }
+
+    fn store(&self, value: V, order: Ordering) {
+        let value = value.bits();
+        Host.ask(Op::Store {
+            word: self.id,
+            value,
+            release: matches!(order, Ordering::Release | Ordering::SeqCst),
+            point: R::stored(value),
+        });
+        if order == Ordering::SeqCst {
+            Host.ask(Op::Fence(Fence::Full));
+        }
+    }
+
+    fn peek(&self, _: Ordering) -> V {
+        V::from_bits(self.read())
+    }
+
+    fn swap(&self, value: V, _: Ordering) -> V {
+        self.modify(Change::Swap(value.bits()), R::stored(value.bits()))
+    }
+
+    fn fetch_or(&self, bits: V, _: Ordering) -> V {
+        self.modify(Change::Or(bits.bits()), R::stored(bits.bits()))
+    }
+
+    fn fetch_and(&self, bits: V, _: Ordering) -> V {
+        self.modify(Change::And(bits.bits()), None)
+    }
+
+    fn compare_exchange(&self, current: V, new: V, _: Ordering) -> Result<V, V> {
+        let change = Change::Replace(current.bits(), new.bits());
+        let before = self.modify(change, R::stored(new.bits()));
+        if before == current {
+            Ok(before)
+        } else {
+            Err(before)
+        }
+    }
+}
+
+impl Tlb for Host {
+    fn mode(&self) -> Mode {
+        Mode::Plain
+    }
+
+    fn invlpg(&self, va: u64) {
+        let page = va.wrapping_sub(address(0)) / PAGE_SIZE;
+        // What lies outside the pages that are looked at is none of this machine's business.
+        if let Ok(page) = u8::try_from(page) {
+            self.ask(Op::Invlpg(page));
+        }
+    }
+
+    fn reload_cr3(&self) {
+        self.ask(Op::FlushAll);
+    }
+
+    fn flush_global(&self) {
+        self.ask(Op::FlushAll);
+    }
+
+    fn flush_caches(&self) {}
+}
+
+impl Machine for Host {
+    type Word<V: Value, R: Role> = HostWord<V, R>;
+
+    fn word<V: Value, R: Role>(&self, initial: V) -> HostWord<V, R> {
+        let id = CONTEXT.with_borrow_mut(|context| {
+            assert!(!context.running, "a word is made while a protocol is built");
+            context.initial.push(initial.bits());
+            u16::try_from(context.initial.len() - 1).expect("fewer than 65536 words")
+        });
+        HostWord {
+            id: WordId(id),
+            kind: PhantomData,
+        }
+    }
+
+    fn me(&self) -> CpuId {
+        CpuId::new(self.ask(Op::Me) as usize).expect("a CPU's number")
+    }
+
+    fn online(&self) -> CpuSet {
+        CpuSet::first(CONTEXT.with_borrow(|context| context.cpus))
+    }
+
+    fn alone(&self) -> bool {
+        false
+    }
+
+    fn active(&self, _: SpaceId) -> CpuSet {
+        self.online()
+    }
+
+    fn pin(&self) {
+        self.ask(Op::Pin);
+        self.ask(Op::Point(Point::Pin));
+    }
+
+    fn unpin(&self) {
+        self.ask(Op::Unpin);
+    }
+
+    fn enter_critical(&self) {
+        self.ask(Op::EnterCritical);
+    }
+
+    fn leave_critical(&self) {
+        self.ask(Op::LeaveCritical);
+    }
+
+    fn interrupts_enabled(&self) -> bool {
+        self.ask(Op::InterruptsEnabled) != 0
+    }
+
+    fn disable_interrupts(&self) {
+        self.ask(Op::InterruptsOff);
+    }
+
+    fn enable_interrupts(&self) {
+        self.ask(Op::InterruptsOn);
+    }
+
+    fn fence(&self, order: Ordering) {
+        self.ask(Op::Fence(Fence::of(order)));
+    }
+
+    fn send(&self, to: Destination) {
+        let targets = match to {
+            Destination::AllButSelf => self.online().without(self.me()),
+            Destination::Each(targets) => targets,
+        };
+        self.ask(Op::Send(targets));
+    }
+
+    fn spin_until<F: FnMut() -> bool>(&self, mut condition: F) -> Result<(), Abandoned> {
+        self.ask(Op::Point(Point::Wait));
+        self.ask(Op::SpinStart);
+        if !condition() {
+            self.ask(Op::SpinAgain);
+            unreachable!("a wait is taken up at its start");
+        }
+        self.ask(Op::Point(Point::Done));
+        Ok(())
+    }
+
+    fn scan<T, F: FnMut() -> Option<T>>(&self, mut find: F) -> Option<T> {
+        let found = find();
+        let point = match found {
+            Some(_) => Point::Notice,
+            None => Point::Return,
+        };
+        self.ask(Op::Point(point));
+        found
+    }
+
+    fn invalidate(&self, request: &Request) {
+        self.ask(Op::Point(Point::Invalidate));
+        perform(self, request);
+    }
+
+    fn invalidate_locally(&self, request: &Request) {
+        self.ask(Op::Point(Point::LocalInvalidate));
+        perform(self, request);
+    }
+}

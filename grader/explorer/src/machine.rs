@@ -1,0 +1,539 @@
+//! The explored machine: what can happen next, and what it makes of a state.
+
+use crate::calls::{Call, Calls, LONGEST_CALL, NodeId};
+use crate::op::{Fence, Op, WordId};
+use crate::sharing::{Accessor, Sharing};
+use crate::state::{Buffered, Layout, State};
+use shootdown::{CpuId, CpuSet};
+use std::collections::HashMap;
+
+/// Which stores become visible to others when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Memory {
+    /// As on x86: in order, but late (total store order; SDM vol. 3A, 9.2).
+    Tso,
+    /// In any order that the stores' and fences' own orderings allow. Stronger than what Rust
+    /// promises (loads are not reordered), weaker than x86: shows a release that is missing.
+    Relaxed,
+}
+
+/// What is explored.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// How many CPUs, 1 to 64.
+    pub cpus: usize,
+    /// What each thread calls, one after the other.
+    pub threads: Vec<Script>,
+    /// How many pages there are.
+    pub pages: u8,
+    /// How memory is ordered.
+    pub memory: Memory,
+    /// Whether sending empties the store buffer, as the seam promises. An x2APIC transport without
+    /// its fence does not (I2).
+    pub send_fences: bool,
+    /// Whether threads that are not pinned move to idle CPUs, and threads outside critical
+    /// sections make way for others of their CPU.
+    pub scheduler: bool,
+}
+
+/// What one thread does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Script {
+    /// The CPU it begins on.
+    pub cpu: u8,
+    /// Its calls.
+    pub calls: Vec<Call>,
+}
+
+/// Something that can happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// The CPU does the next operation of its handler, or of the thread it runs.
+    Do(u8),
+    /// The store at this index of its buffer becomes visible.
+    Commit(u8, u8),
+    /// It takes the interrupt that is pending.
+    Interrupt(u8),
+    /// It walks the page table and keeps what it finds.
+    Fill(u8, u8),
+    /// The thread moves to another CPU.
+    Migrate(u8, u8),
+    /// The CPU runs this thread from now on.
+    Switch(u8, u8),
+}
+
+/// What must not be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Violation {
+    /// A CPU that is not in the handler can use a page's old version after the shootdown of it
+    /// returned.
+    Stale {
+        /// The CPU.
+        cpu: CpuId,
+        /// The page.
+        page: u8,
+        /// What its TLB holds.
+        held: u16,
+        /// What it must hold at least.
+        required: u16,
+    },
+    /// The protocol found a rule broken, or broke one of Rust's.
+    Panic {
+        /// Where.
+        cpu: CpuId,
+        /// What it said.
+        message: String,
+    },
+    /// Nothing can happen any more, and these CPUs' threads are not done.
+    Hang {
+        /// Who waits.
+        waiting: CpuSet,
+    },
+    /// One call goes on for ever.
+    Livelock {
+        /// Where.
+        cpu: CpuId,
+    },
+}
+
+pub(crate) struct Machine<'p> {
+    pub scene: Scene,
+    pub calls: Calls<'p>,
+    /// The first page's entry among the words.
+    pub entries: WordId,
+    pub sharing: Sharing,
+    layout: Layout,
+    values: Values,
+}
+
+/// The values that words have held, numbered.
+#[derive(Default)]
+struct Values {
+    all: Vec<u64>,
+    numbers: HashMap<u64, u16>,
+}
+
+impl Values {
+    fn number(&mut self, value: u64) -> u16 {
+        *self.numbers.entry(value).or_insert_with(|| {
+            self.all.push(value);
+            u16::try_from(self.all.len() - 1).expect("fewer than 65536 different values")
+        })
+    }
+
+    fn of(&self, number: u16) -> u64 {
+        self.all[usize::from(number)]
+    }
+}
+
+fn id(cpu: usize) -> CpuId {
+    CpuId::new(cpu).expect("at most 64 CPUs")
+}
+
+impl<'p> Machine<'p> {
+    pub fn new(scene: Scene, calls: Calls<'p>, entries: WordId, words: usize) -> Self {
+        let layout = Layout {
+            words,
+            cpus: scene.cpus,
+            threads: scene.threads.len(),
+            pages: usize::from(scene.pages),
+        };
+        Machine {
+            scene,
+            calls,
+            entries,
+            sharing: Sharing::new(words),
+            layout,
+            values: Values::default(),
+        }
+    }
+
+    /// The state at the start: every TLB holds the first version of every page.
+    pub fn start(&mut self, memory: &[u64]) -> Result<State, Violation> {
+        let l = self.layout;
+        let values = memory.iter().map(|&value| self.values.number(value));
+        let mut state = State::new(&l, values);
+        for thread in 0..l.threads {
+            let cpu = usize::from(self.scene.threads[thread].cpu);
+            state.set_cpu_of(&l, thread, cpu);
+            if state.running(&l, cpu).is_none() {
+                state.set_running(&l, cpu, Some(thread));
+            }
+        }
+        for thread in 0..l.threads {
+            self.begin_call(&mut state, thread)?;
+        }
+        Ok(state)
+    }
+
+    /// Everything that can happen in `state`. Where one CPU's next operation concerns nobody else
+    /// and nothing can come between, that alone: the rest can happen afterwards as well.
+    pub fn steps(&mut self, state: &State, reduce: bool, into: &mut Vec<Step>) {
+        into.clear();
+        for cpu in 0..self.scene.cpus {
+            if reduce && self.is_private(state, cpu) {
+                into.clear();
+                into.push(Step::Do(cpu as u8));
+                return;
+            }
+            self.steps_of(state, cpu, into);
+        }
+    }
+
+    fn steps_of(&self, state: &State, cpu: usize, into: &mut Vec<Step>) {
+        let (l, number) = (&self.layout, cpu as u8);
+        if self.can_do(state, cpu) {
+            into.push(Step::Do(number));
+        }
+        self.commits(state, cpu, into);
+        let in_handler = state.handler(l, cpu).is_some();
+        if state.irr(l, cpu) && !state.masked(l, cpu) && !in_handler {
+            into.push(Step::Interrupt(number));
+        }
+        for page in 0..self.scene.pages {
+            let absent = state.held(l, cpu, usize::from(page)).is_none();
+            if absent && self.fills_late(state, page) {
+                into.push(Step::Fill(number, page));
+            }
+        }
+        if self.scene.scheduler && !in_handler && !state.masked(l, cpu) {
+            self.schedules(state, cpu, into);
+        }
+    }
+
+    fn commits(&self, state: &State, cpu: usize, into: &mut Vec<Step>) {
+        for (index, entry) in state.buffer(&self.layout, cpu).enumerate() {
+            let Buffered::Store(word, _) = entry else {
+                // What comes after a release waits for all before.
+                break;
+            };
+            let mut earlier = state.buffer(&self.layout, cpu).take(index);
+            let same = |entry| matches!(entry, Buffered::Store(other, _) if other == word);
+            if !earlier.any(same) {
+                into.push(Step::Commit(cpu as u8, index as u8));
+            }
+            if self.scene.memory == Memory::Tso {
+                break;
+            }
+        }
+    }
+
+    fn schedules(&self, state: &State, cpu: usize, into: &mut Vec<Step>) {
+        let l = &self.layout;
+        let running = state.running(l, cpu);
+        if running.is_some_and(|thread| state.in_critical(l, thread)) {
+            return;
+        }
+        for thread in 0..l.threads {
+            let here = state.cpu_of(l, thread) == cpu && state.node(l, thread).is_some();
+            if here && running != Some(thread) {
+                into.push(Step::Switch(cpu as u8, thread as u8));
+            }
+        }
+        let Some(thread) = running else { return };
+        if state.pinned(l, thread) || state.node(l, thread).is_none() {
+            return;
+        }
+        let is_free = |&to: &usize| (0..l.threads).all(|other| state.cpu_of(l, other) != to);
+        for to in (0..l.cpus).filter(is_free) {
+            into.push(Step::Migrate(thread as u8, to as u8));
+        }
+    }
+
+    /// The operation that `cpu` would do next.
+    fn next(&self, state: &State, cpu: usize) -> Option<NodeId> {
+        let l = &self.layout;
+        state
+            .handler(l, cpu)
+            .or_else(|| state.node(l, state.running(l, cpu)?))
+    }
+
+    fn can_do(&self, state: &State, cpu: usize) -> bool {
+        let Some(node) = self.next(state, cpu) else {
+            return false;
+        };
+        let value = |word| self.values.of(state.read(&self.layout, cpu, word));
+        // A wait goes on when something it looked at has changed.
+        self.calls.op(node) != Op::SpinAgain
+            || self
+                .calls
+                .condition_of(node)
+                .iter()
+                .any(|&(word, seen)| value(word) != seen)
+    }
+
+    fn is_private(&mut self, state: &State, cpu: usize) -> bool {
+        let Some(node) = self.next(state, cpu) else {
+            return false;
+        };
+        let handler = state.handler(&self.layout, cpu).is_some();
+        let undisturbed = handler || state.masked(&self.layout, cpu);
+        match self.calls.op(node) {
+            Op::Load { word, .. } => {
+                !self.scene.scheduler && self.sharing.is_own(word, Accessor { cpu, handler })
+            }
+            Op::Store { .. } | Op::Fence(Fence::Release) => undisturbed,
+            Op::Invlpg(_) => undisturbed && state.buffered(&self.layout, cpu) == 0,
+            _ => false,
+        }
+    }
+
+    /// Whether a walk would find an entry of `page` that somebody has changed already, in a store
+    /// that is not visible yet: any other walk does no harm.
+    fn fills_late(&self, state: &State, page: u8) -> bool {
+        let entry = self.entry(page);
+        let stores = |buffered| matches!(buffered, Buffered::Store(word, _) if word == entry);
+        (0..self.scene.cpus).any(|cpu| state.buffer(&self.layout, cpu).any(stores))
+    }
+
+    fn entry(&self, page: u8) -> WordId {
+        WordId(self.entries.0 + u16::from(page))
+    }
+
+    /// What `step` makes of `state`.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn take(&mut self, state: &mut State, step: Step) -> Result<(), Violation> {
+        let l = self.layout;
+        match step {
+            Step::Do(cpu) => self.do_next(state, usize::from(cpu))?,
+            Step::Commit(cpu, index) => state.commit(&l, usize::from(cpu), usize::from(index)),
+            Step::Interrupt(cpu) => {
+                let cpu = usize::from(cpu);
+                let node = self.calls.begin(Call::Handle);
+                state.set_irr(&l, cpu, false);
+                state.set_masked(&l, cpu, true);
+                state.set_handler(&l, cpu, Some(node));
+                self.settle(state, cpu)?;
+            }
+            Step::Fill(cpu, page) => {
+                let version = self.values.of(state.memory(self.entry(page))) as u16;
+                state.set_held(&l, usize::from(cpu), usize::from(page), Some(version));
+            }
+            Step::Migrate(thread, to) => {
+                let (thread, to) = (usize::from(thread), usize::from(to));
+                let from = state.cpu_of(&l, thread);
+                state.set_cpu_of(&l, thread, to);
+                state.set_running(&l, from, None);
+                state.set_running(&l, to, Some(thread));
+                // A switch of threads is a barrier in every kernel.
+                state.drain(&l, from);
+            }
+            Step::Switch(cpu, thread) => {
+                let cpu = usize::from(cpu);
+                state.set_running(&l, cpu, Some(usize::from(thread)));
+                state.drain(&l, cpu);
+                self.settle(state, cpu)?;
+            }
+        }
+        self.check(state)
+    }
+
+    /// No CPU outside the handler may hold what a shootdown that returned has taken away.
+    fn check(&self, state: &State) -> Result<(), Violation> {
+        let l = &self.layout;
+        for cpu in (0..l.cpus).filter(|&cpu| state.handler(l, cpu).is_none()) {
+            for page in 0..l.pages {
+                let required = state.required(l, page);
+                if let Some(held) = state.held(l, cpu, page)
+                    && held < required
+                {
+                    return Err(Violation::Stale {
+                        cpu: id(cpu),
+                        page: page as u8,
+                        held,
+                        required,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers the next operation of `cpu`, and all that follow and concern it alone.
+    fn do_next(&mut self, state: &mut State, cpu: usize) -> Result<(), Violation> {
+        let node = self.next(state, cpu).expect("a step that can be taken");
+        let next = match self.calls.op(node) {
+            Op::SpinAgain => self.calls.spin_start(node),
+            op => {
+                let answer = self.perform(state, cpu, op);
+                self.calls.after(node, answer)
+            }
+        };
+        self.put(state, cpu, next);
+        self.settle(state, cpu)
+    }
+
+    fn put(&self, state: &mut State, cpu: usize, node: NodeId) {
+        let l = &self.layout;
+        if state.handler(l, cpu).is_some() {
+            return state.set_handler(l, cpu, Some(node));
+        }
+        let thread = state.running(l, cpu).expect("an idle CPU does nothing");
+        state.set_node(l, thread, Some(node));
+    }
+
+    /// Does what concerns nobody else, until the next operation that does, and ends what is over.
+    fn settle(&mut self, state: &mut State, cpu: usize) -> Result<(), Violation> {
+        while let Some(node) = self.next(state, cpu) {
+            if self.calls.depth(node) > LONGEST_CALL {
+                return Err(Violation::Livelock { cpu: id(cpu) });
+            }
+            match self.calls.op(node) {
+                Op::Panicked(message) => {
+                    let message = self.calls.message(message).to_string();
+                    return Err(Violation::Panic {
+                        cpu: id(cpu),
+                        message,
+                    });
+                }
+                Op::Return => return self.end_call(state, cpu),
+                op if op.is_local() => {
+                    let answer = self.perform(state, cpu, op);
+                    let next = self.calls.after(node, answer);
+                    self.put(state, cpu, next);
+                }
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn end_call(&mut self, state: &mut State, cpu: usize) -> Result<(), Violation> {
+        let l = self.layout;
+        if state.handler(&l, cpu).is_some() {
+            state.set_handler(&l, cpu, None);
+            state.set_masked(&l, cpu, false);
+            // IRET serialises.
+            state.drain(&l, cpu);
+            return Ok(());
+        }
+        let thread = state.running(&l, cpu).expect("a call has a thread");
+        let made = state.made(&l, thread);
+        if let Call::Change {
+            first,
+            pages,
+            version,
+        } = self.scene.threads[thread].calls[made]
+        {
+            for page in first..first + pages {
+                let before = state.required(&l, usize::from(page));
+                state.set_required(&l, usize::from(page), before.max(u16::from(version)));
+            }
+        }
+        state.set_made(&l, thread, made + 1);
+        self.begin_call(state, thread)
+    }
+
+    fn begin_call(&mut self, state: &mut State, thread: usize) -> Result<(), Violation> {
+        let l = self.layout;
+        let call = self.scene.threads[thread].calls.get(state.made(&l, thread));
+        let node = call.copied().map(|call| self.calls.begin(call));
+        state.set_node(&l, thread, node);
+        let cpu = state.cpu_of(&l, thread);
+        if state.running(&l, cpu) != Some(thread) || state.handler(&l, cpu).is_some() {
+            return Ok(());
+        }
+        if node.is_none() {
+            state.set_running(&l, cpu, None);
+            return Ok(());
+        }
+        self.settle(state, cpu)
+    }
+
+    /// Does `op` on `cpu`. Returns the answer.
+    fn perform(&mut self, state: &mut State, cpu: usize, op: Op) -> u64 {
+        let l = self.layout;
+        match op {
+            Op::Me => return cpu as u64,
+            Op::InterruptsEnabled => return u64::from(!state.masked(&l, cpu)),
+            Op::Load { word, .. } => return self.values.of(state.read(&l, cpu, word)),
+            Op::Modify { word, change, .. } => {
+                self.note_write(state, cpu, word);
+                state.drain(&l, cpu);
+                let before = self.values.of(state.memory(word));
+                let after = self.values.number(change.apply(before));
+                state.set_memory(word, after);
+                return before;
+            }
+            Op::Store {
+                word,
+                value,
+                release,
+                ..
+            } => {
+                self.note_write(state, cpu, word);
+                if release {
+                    self.barrier(state, cpu);
+                }
+                let value = self.values.number(value);
+                state.push(&l, cpu, Buffered::Store(word, value));
+            }
+            Op::Fence(Fence::Full) => state.drain(&l, cpu),
+            Op::Fence(Fence::Release) => self.barrier(state, cpu),
+            Op::Send(targets) => self.send(state, cpu, targets),
+            Op::Invlpg(page) => {
+                // INVLPG serialises, and so does loading CR3 (SDM vol. 3A, 9.3).
+                state.drain(&l, cpu);
+                if usize::from(page) < l.pages {
+                    state.set_held(&l, cpu, usize::from(page), None);
+                }
+            }
+            Op::FlushAll => {
+                state.drain(&l, cpu);
+                (0..l.pages).for_each(|page| state.set_held(&l, cpu, page, None));
+            }
+            Op::InterruptsOff => state.set_masked(&l, cpu, true),
+            Op::InterruptsOn => state.set_masked(&l, cpu, false),
+            Op::Pin | Op::Unpin | Op::EnterCritical | Op::LeaveCritical => {
+                if let (None, Some(thread)) = (state.handler(&l, cpu), state.running(&l, cpu)) {
+                    count(state, &l, thread, op);
+                }
+            }
+            _ => {}
+        }
+        0
+    }
+
+    fn note_write(&mut self, state: &State, cpu: usize, word: WordId) {
+        let handler = state.handler(&self.layout, cpu).is_some();
+        self.sharing.written(word, Accessor { cpu, handler });
+    }
+
+    /// In total store order every store is behind every earlier one already.
+    fn barrier(&self, state: &mut State, cpu: usize) {
+        let last = state.buffer(&self.layout, cpu).next_back();
+        let needed = last.is_some_and(|last| last != Buffered::Barrier);
+        if self.scene.memory == Memory::Relaxed && needed {
+            state.push(&self.layout, cpu, Buffered::Barrier);
+        }
+    }
+
+    fn send(&self, state: &mut State, cpu: usize, targets: CpuSet) {
+        if self.scene.send_fences {
+            state.drain(&self.layout, cpu);
+        }
+        for target in targets {
+            state.set_irr(&self.layout, target.index(), true);
+        }
+    }
+
+    /// Where threads have not finished.
+    pub fn unfinished(&self, state: &State) -> CpuSet {
+        let l = &self.layout;
+        (0..l.threads)
+            .filter(|&thread| state.node(l, thread).is_some())
+            .map(|thread| id(state.cpu_of(l, thread)))
+            .collect()
+    }
+}
+
+fn count(state: &mut State, l: &Layout, thread: usize, op: Op) {
+    match op {
+        Op::Pin => *state.pins(l, thread) += 1,
+        Op::Unpin => *state.pins(l, thread) = state.pins(l, thread).saturating_sub(1),
+        Op::EnterCritical => *state.critical(l, thread) += 1,
+        _ => *state.critical(l, thread) = state.critical(l, thread).saturating_sub(1),
+    }
+}

@@ -1,0 +1,144 @@
+//! What a protocol can ask of the machine, one operation at a time.
+
+use core::sync::atomic::Ordering;
+use shootdown::{CpuSet, Point};
+
+/// A word of the machine's shared memory, by number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct WordId(pub u16);
+
+/// One operation. Where two CPUs' operations can get between one another, each is one step.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Op {
+    /// Which CPU is this? Answer: its number.
+    Me,
+    /// Are interrupts enabled? Answer: 0 or 1.
+    InterruptsEnabled,
+    /// Pinned from here on.
+    Pin,
+    /// No longer.
+    Unpin,
+    /// Not preempted from here on.
+    EnterCritical,
+    /// No longer.
+    LeaveCritical,
+    /// No interrupts from here on.
+    InterruptsOff,
+    /// Interrupts from here on.
+    InterruptsOn,
+    /// A point that no operation on a word stands for.
+    Point(Point),
+    /// Answer: what the word holds.
+    Load {
+        /// Which.
+        word: WordId,
+        /// The point that is passed, decided by what was read: after a 0, and after anything else.
+        point: Option<Point>,
+    },
+    /// Writes a word.
+    Store {
+        /// Which.
+        word: WordId,
+        /// What.
+        value: u64,
+        /// Whether every earlier store must be visible first.
+        release: bool,
+        /// The point that is passed.
+        point: Option<Point>,
+    },
+    /// A locked read-modify-write. Answer: what stood there.
+    Modify {
+        /// Which word.
+        word: WordId,
+        /// What becomes of it.
+        change: Change,
+        /// The point that is passed.
+        point: Option<Point>,
+    },
+    /// A fence: `Release` and `Acquire` order, `SeqCst` also empties the store buffer.
+    Fence(Fence),
+    /// Sends the shootdown interrupt.
+    Send(CpuSet),
+    /// Forgets one page.
+    Invlpg(u8),
+    /// Forgets every page.
+    FlushAll,
+    /// A wait begins: here it is taken up again when its condition did not hold.
+    SpinStart,
+    /// The condition did not hold.
+    SpinAgain,
+    /// The call is over.
+    Return,
+    /// The call panicked; the number of the message.
+    Panicked(u16),
+}
+
+/// What a locked operation does to its word.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Change {
+    /// Puts this value there.
+    Swap(u64),
+    /// Sets these bits.
+    Or(u64),
+    /// Leaves these bits only.
+    And(u64),
+    /// Puts the second value there if the first stands there.
+    Replace(u64, u64),
+}
+
+impl Change {
+    /// What `before` becomes.
+    pub const fn apply(self, before: u64) -> u64 {
+        match self {
+            Change::Swap(value) => value,
+            Change::Or(bits) => before | bits,
+            Change::And(bits) => before & bits,
+            Change::Replace(current, new) if before == current => new,
+            Change::Replace(..) => before,
+        }
+    }
+}
+
+/// The fences that differ.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Fence {
+    /// Earlier loads before later accesses.
+    Acquire,
+    /// Earlier accesses before later stores.
+    Release,
+    /// Everything before everything.
+    Full,
+}
+
+impl Fence {
+    /// The fence that `order` asks for.
+    ///
+    /// # Panics
+    /// At `Relaxed`, which is no fence.
+    pub fn of(order: Ordering) -> Fence {
+        match order {
+            Ordering::Acquire => Fence::Acquire,
+            Ordering::Release => Fence::Release,
+            Ordering::Relaxed => panic!("fence: Relaxed orders nothing"),
+            _ => Fence::Full,
+        }
+    }
+}
+
+impl Op {
+    /// Whether no other CPU, and no interrupt, can tell when this happens: such operations are
+    /// done together with the step before.
+    pub const fn is_local(self) -> bool {
+        matches!(
+            self,
+            Op::Me
+                | Op::InterruptsEnabled
+                | Op::Pin
+                | Op::Unpin
+                | Op::EnterCritical
+                | Op::Point(_)
+                | Op::Fence(Fence::Acquire)
+                | Op::SpinStart
+        )
+    }
+}

@@ -1,0 +1,255 @@
+//! The search: every state that can be reached, each once.
+
+use crate::calls::Calls;
+use crate::host::{self, Host};
+use crate::machine::{Machine, Scene, Step, Violation};
+use crate::op::WordId;
+use crate::state::State;
+use shootdown::{Plain, Protocol};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// What a search found.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How many states there are, or were looked at before it ended.
+    pub states: usize,
+    /// How often the protocol's code was run.
+    pub replays: u64,
+    /// The first violation, and the steps to it from the start.
+    pub found: Option<Found>,
+    /// Whether every reachable state was looked at.
+    pub complete: bool,
+}
+
+/// A violation and how it comes about.
+#[derive(Debug)]
+pub struct Found {
+    /// What is violated.
+    pub violation: Violation,
+    /// The steps from the start, the violating one included.
+    pub steps: Vec<Step>,
+}
+
+/// What may be explored: anything that builds a protocol for so many CPUs.
+pub trait Subject {
+    /// Builds it.
+    fn build(&self, machine: &Host, cpus: usize) -> Box<dyn Protocol<Host>>;
+}
+
+impl<F: Fn(&Host, usize) -> Box<dyn Protocol<Host>>> Subject for F {
+    fn build(&self, machine: &Host, cpus: usize) -> Box<dyn Protocol<Host>> {
+        self(machine, cpus)
+    }
+}
+
+/// Looks at every state of `scene` that `subject` can reach, at most `limit` of them. Deep first:
+/// finds whether there is a violation, by whatever way.
+pub fn verify(subject: &dyn Subject, scene: &Scene, limit: usize) -> Outcome {
+    with_machine(subject, scene, |machine, start| {
+        loop {
+            let outcome = DeepFirst::new(machine, limit).run(start.clone());
+            if outcome.found.is_some() || !machine.sharing.begin_again() {
+                return outcome;
+            }
+        }
+    })
+}
+
+/// The same, wide first and without leaving steps out: a violation is found by the fewest steps.
+pub fn shortest(subject: &dyn Subject, scene: &Scene, limit: usize) -> Outcome {
+    with_machine(subject, scene, |machine, start| {
+        wide_first(machine, start, limit)
+    })
+}
+
+/// Builds the machine and its first state for `work`; a violation before the first step is all
+/// there is to find.
+fn with_machine(
+    subject: &dyn Subject,
+    scene: &Scene,
+    work: impl FnOnce(&mut Machine<'_>, State) -> Outcome,
+) -> Outcome {
+    let (protocol, memory) = host::build(scene.cpus, |machine| {
+        let protocol = subject.build(machine, scene.cpus);
+        // Made by the seam, so that their numbers follow the protocol's.
+        for _ in 0..scene.pages {
+            let _: host::HostWord<u64, Plain> = shootdown::Machine::word(machine, 0);
+        }
+        protocol
+    });
+    let entries = WordId((memory.len() - usize::from(scene.pages)) as u16);
+    let calls = Calls::new(&*protocol, entries);
+    let mut machine = Machine::new(scene.clone(), calls, entries, memory.len());
+    let mut outcome = match machine.start(&memory) {
+        Ok(state) => work(&mut machine, state),
+        Err(violation) => Outcome {
+            states: 1,
+            replays: 0,
+            found: Some(Found {
+                violation,
+                steps: Vec::new(),
+            }),
+            complete: true,
+        },
+    };
+    outcome.replays = machine.calls.replays();
+    outcome
+}
+
+/// A hasher for fingerprints, which are random already.
+#[derive(Default)]
+struct Taken(u64);
+
+impl Hasher for Taken {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("fingerprints only");
+    }
+
+    fn write_u128(&mut self, fingerprint: u128) {
+        self.0 = fingerprint as u64;
+    }
+}
+
+struct Level {
+    state: State,
+    steps: Vec<Step>,
+    next: usize,
+}
+
+struct DeepFirst<'m, 'p> {
+    machine: &'m mut Machine<'p>,
+    seen: HashSet<u128, BuildHasherDefault<Taken>>,
+    path: Vec<Level>,
+    limit: usize,
+}
+
+impl<'m, 'p> DeepFirst<'m, 'p> {
+    fn new(machine: &'m mut Machine<'p>, limit: usize) -> Self {
+        DeepFirst {
+            machine,
+            seen: HashSet::default(),
+            path: Vec::new(),
+            limit,
+        }
+    }
+
+    fn run(mut self, start: State) -> Outcome {
+        self.seen.insert(start.fingerprint());
+        if let Err(violation) = self.enter(start) {
+            return self.end(Some(violation), true);
+        }
+        while let Some(level) = self.path.last_mut() {
+            let Some(&step) = level.steps.get(level.next) else {
+                self.path.pop();
+                continue;
+            };
+            level.next += 1;
+            let mut state = level.state.clone();
+            if let Err(violation) = self.machine.take(&mut state, step) {
+                return self.end(Some(violation), false);
+            }
+            if !self.seen.insert(state.fingerprint()) {
+                continue;
+            }
+            if self.seen.len() > self.limit {
+                return self.end(None, false);
+            }
+            if let Err(violation) = self.enter(state) {
+                return self.end(Some(violation), false);
+            }
+        }
+        self.end(None, true)
+    }
+
+    fn enter(&mut self, state: State) -> Result<(), Violation> {
+        let mut steps = Vec::new();
+        self.machine.steps(&state, true, &mut steps);
+        let unfinished = self.machine.unfinished(&state);
+        if steps.is_empty() && !unfinished.is_empty() {
+            return Err(Violation::Hang {
+                waiting: unfinished,
+            });
+        }
+        self.path.push(Level {
+            state,
+            steps,
+            next: 0,
+        });
+        Ok(())
+    }
+
+    fn end(self, violation: Option<Violation>, complete: bool) -> Outcome {
+        let steps = self
+            .path
+            .iter()
+            .filter_map(|level| level.steps.get(level.next.checked_sub(1)?).copied())
+            .collect();
+        Outcome {
+            states: self.seen.len(),
+            replays: 0,
+            found: violation.map(|violation| Found { violation, steps }),
+            complete,
+        }
+    }
+}
+
+fn wide_first(machine: &mut Machine<'_>, start: State, limit: usize) -> Outcome {
+    let mut seen = HashMap::new();
+    let mut queue = VecDeque::new();
+    let first = start.fingerprint();
+    seen.insert(first, None);
+    queue.push_back((first, start));
+    let mut steps = Vec::new();
+    while let Some((fingerprint, state)) = queue.pop_front() {
+        machine.steps(&state, false, &mut steps);
+        let unfinished = machine.unfinished(&state);
+        if steps.is_empty() && !unfinished.is_empty() {
+            let waiting = unfinished;
+            return found(&seen, fingerprint, None, Violation::Hang { waiting });
+        }
+        for &step in &steps {
+            let mut next = state.clone();
+            if let Err(violation) = machine.take(&mut next, step) {
+                return found(&seen, fingerprint, Some(step), violation);
+            }
+            let key = next.fingerprint();
+            if let Entry::Vacant(unseen) = seen.entry(key) {
+                unseen.insert(Some((fingerprint, step)));
+                queue.push_back((key, next));
+            }
+        }
+        if seen.len() > limit {
+            break;
+        }
+    }
+    Outcome {
+        states: seen.len(),
+        replays: 0,
+        found: None,
+        complete: queue.is_empty(),
+    }
+}
+
+type Seen = HashMap<u128, Option<(u128, Step)>>;
+
+fn found(seen: &Seen, at: u128, last: Option<Step>, violation: Violation) -> Outcome {
+    let mut steps: Vec<Step> = last.into_iter().collect();
+    let mut at = at;
+    while let Some(Some((before, step))) = seen.get(&at) {
+        steps.push(*step);
+        at = *before;
+    }
+    steps.reverse();
+    Outcome {
+        states: seen.len(),
+        replays: 0,
+        found: Some(Found { violation, steps }),
+        complete: false,
+    }
+}

@@ -1,0 +1,222 @@
+//! The kit's own protocols hold in every interleaving; broken ones do not.
+
+use super::*;
+use textbook::{Mutation, Textbook};
+
+mod textbook;
+
+use shootdown::{GlobalLock, Protocol, Queue, Scoreboard, Settings};
+
+fn scene(cpus: usize, initiators: usize) -> Scene {
+    let change = |page: usize| Call::Change {
+        first: page as u8,
+        pages: 1,
+        version: 1,
+    };
+    Scene {
+        cpus,
+        threads: (0..initiators)
+            .map(|cpu| Script {
+                cpu: cpu as u8,
+                calls: vec![change(cpu)],
+            })
+            .collect(),
+        pages: initiators as u8,
+        memory: Memory::Tso,
+        send_fences: true,
+        scheduler: false,
+    }
+}
+
+fn scoreboard(machine: &Host, cpus: usize) -> Box<dyn Protocol<Host>> {
+    Box::new(Scoreboard::new(machine, cpus, Settings::default()))
+}
+
+fn global_lock(machine: &Host, cpus: usize) -> Box<dyn Protocol<Host>> {
+    Box::new(GlobalLock::new(machine, cpus, Settings::default()))
+}
+
+fn queue(machine: &Host, cpus: usize) -> Box<dyn Protocol<Host>> {
+    Box::new(Queue::new(machine, cpus, 2, Settings::default()))
+}
+
+/// Looks at every state, and says that there is nothing to find.
+fn assert_holds(name: &str, subject: &dyn Subject, scene: &Scene) {
+    let outcome = verify(subject, scene, 5_000_000);
+    let (cpus, memory) = (scene.cpus, scene.memory);
+    assert!(
+        outcome.found.is_none(),
+        "{name}, {cpus} CPUs, {memory:?}: {:?}",
+        outcome.found
+    );
+    assert!(
+        outcome.complete,
+        "{name}, {cpus} CPUs: not every state was looked at"
+    );
+}
+
+#[test]
+fn a_protocol_of_the_kit_that_breaks() {
+    for memory in [Memory::Tso, Memory::Relaxed] {
+        for (cpus, initiators) in [(2, 1), (2, 2), (3, 1), (3, 2)] {
+            let scene = Scene {
+                memory,
+                ..scene(cpus, initiators)
+            };
+            assert_holds("scoreboard", &scoreboard, &scene);
+            assert_holds("global-lock", &global_lock, &scene);
+            // The queue's words are many: two initiators at 3 CPUs have more than 5 million states.
+            if initiators == 1 {
+                assert_holds("queue", &queue, &scene);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_send_without_its_fence() {
+    let scene = Scene {
+        send_fences: false,
+        ..scene(2, 1)
+    };
+    let outcome = shortest(&scoreboard, &scene, 1_000_000);
+    let found = outcome.found.expect("a hang");
+    assert!(
+        matches!(found.violation, Violation::Hang { .. }),
+        "{found:?}"
+    );
+}
+
+/// A way to go wrong, the scene that shows it, and what is seen there.
+struct Wrong {
+    mutation: Mutation,
+    scene: Scene,
+    seen: fn(&Violation) -> bool,
+}
+
+fn stale(violation: &Violation) -> bool {
+    matches!(violation, Violation::Stale { .. })
+}
+
+fn hang(violation: &Violation) -> bool {
+    matches!(violation, Violation::Hang { .. })
+}
+
+fn livelock(violation: &Violation) -> bool {
+    matches!(violation, Violation::Livelock { .. })
+}
+
+/// One CPU changes two pages, one after the other.
+fn twice(cpus: usize) -> Scene {
+    let mut scene = scene(cpus, 1);
+    scene.pages = 2;
+    scene.threads[0].calls.push(Call::Change {
+        first: 1,
+        pages: 1,
+        version: 1,
+    });
+    scene
+}
+
+fn wrongs() -> Vec<Wrong> {
+    let relaxed = |scene| Scene {
+        memory: Memory::Relaxed,
+        ..scene
+    };
+    let scheduled = |mut scene: Scene, threads: Vec<Script>| {
+        scene.scheduler = true;
+        scene.pages = 2;
+        scene.threads = threads;
+        scene
+    };
+    let thread = |cpu, page| Script {
+        cpu,
+        calls: vec![Call::Change {
+            first: page,
+            pages: 1,
+            version: 1,
+        }],
+    };
+    let mut range = scene(2, 1);
+    range.pages = 2;
+    range.threads[0].calls = vec![Call::Change {
+        first: 0,
+        pages: 2,
+        version: 1,
+    }];
+    let wrong = |mutation, scene, seen: fn(&Violation) -> bool| Wrong {
+        mutation,
+        scene,
+        seen,
+    };
+    vec![
+        // A target that reads the generation before acknowledges with 0, and finds the zero again.
+        wrong(Mutation::ZeroBeforePublish, scene(3, 2), livelock),
+        // The target acknowledges the generation before, which nobody waits for.
+        wrong(Mutation::NoReleaseFence, relaxed(twice(2)), hang),
+        wrong(Mutation::NoWait, scene(2, 1), stale),
+        wrong(
+            Mutation::NoCriticalSection,
+            scheduled(scene(2, 1), vec![thread(0, 0), thread(0, 1)]),
+            |seen| stale(seen) || hang(seen),
+        ),
+        wrong(Mutation::AcknowledgeBeforeCopy, twice(2), stale),
+        wrong(Mutation::NoInvalidation, scene(2, 1), stale),
+        wrong(Mutation::NoDrain, scene(3, 3), hang),
+        wrong(Mutation::WaitsMasked, scene(2, 2), hang),
+        wrong(Mutation::SendsToFewer, scene(2, 1), hang),
+        wrong(Mutation::GenerationZero, scene(2, 1), stale),
+        wrong(Mutation::Transposed, scene(2, 1), hang),
+        wrong(Mutation::OffByOne, range, stale),
+        wrong(
+            Mutation::NotPinned,
+            scheduled(scene(3, 1), vec![thread(0, 0)]),
+            |seen| stale(seen) || hang(seen),
+        ),
+    ]
+}
+
+fn textbook(mutation: Mutation) -> impl Fn(&Host, usize) -> Box<dyn Protocol<Host>> {
+    move |machine, cpus| Box::new(Textbook::new(machine, cpus, mutation))
+}
+
+#[test]
+fn a_wrong_protocol_that_is_taken_for_right() {
+    for wrong in wrongs() {
+        let begun = std::time::Instant::now();
+        let outcome = verify(&textbook(wrong.mutation), &wrong.scene, 5_000_000);
+        eprintln!(
+            "{:?}: {} states, {:?}, {:?}",
+            wrong.mutation,
+            outcome.states,
+            begun.elapsed(),
+            outcome
+                .found
+                .as_ref()
+                .map(|found| (&found.violation, found.steps.len()))
+        );
+        let found = outcome
+            .found
+            .unwrap_or_else(|| panic!("{:?}", wrong.mutation));
+        assert!(
+            (wrong.seen)(&found.violation),
+            "{:?}: {:?}",
+            wrong.mutation,
+            found.violation
+        );
+    }
+}
+
+#[test]
+fn a_right_protocol_that_is_taken_for_wrong() {
+    for wrong in wrongs() {
+        // Some of the scenes are large; what matters is that nothing is found where the other was.
+        let outcome = verify(&textbook(Mutation::None), &wrong.scene, 1_000_000);
+        assert!(
+            outcome.found.is_none(),
+            "in the scene of {:?}: {:?}",
+            wrong.mutation,
+            outcome.found
+        );
+    }
+}

@@ -1,0 +1,228 @@
+//! The scoreboard as a textbook has it, and the ways in which students get it wrong.
+
+use crate::Host;
+use shootdown::{
+    Abandoned, Acknowledged, CpuId, CpuSet, Critical, Destination, Generation, Machine, Operation,
+    Protocol, Request, RequestBody, RequestHead, RequestView, Slot, Snapshot, Targets, Word,
+};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+type HostWord<V, R> = <Host as Machine>::Word<V, R>;
+
+/// What is wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mutation {
+    None,
+    /// I1: the slots are zeroed before the request is written.
+    ZeroBeforePublish,
+    /// I1: nothing orders the request before the zeros.
+    NoReleaseFence,
+    /// I3: the initiator does not wait.
+    NoWait,
+    /// I3: it may be preempted in the middle.
+    NoCriticalSection,
+    /// I4: the handler acknowledges before it copies.
+    AcknowledgeBeforeCopy,
+    /// I5: the handler does not invalidate.
+    NoInvalidation,
+    /// I6: the handler answers one request and leaves.
+    NoDrain,
+    /// I7: the initiator masks interrupts while it waits.
+    WaitsMasked,
+    /// I11: only some of those zeroed are sent to.
+    SendsToFewer,
+    /// I12: the generation is 0.
+    GenerationZero,
+    /// I13: rows and columns are swapped on one side.
+    Transposed,
+    /// I17: a range without its last page.
+    OffByOne,
+    /// I19: the initiator is not pinned.
+    NotPinned,
+}
+
+struct Words {
+    start: HostWord<u64, RequestHead>,
+    end: HostWord<u64, RequestBody>,
+    generation: HostWord<u32, Generation>,
+}
+
+pub struct Textbook {
+    mutation: Mutation,
+    cpus: usize,
+    requests: Vec<Words>,
+    slots: Vec<HostWord<u32, Slot>>,
+}
+
+impl Textbook {
+    pub fn new(m: &Host, cpus: usize, mutation: Mutation) -> Self {
+        let words = || Words {
+            start: m.word(0),
+            end: m.word(0),
+            generation: m.word(0),
+        };
+        Textbook {
+            mutation,
+            cpus,
+            requests: (0..cpus).map(|_| words()).collect(),
+            slots: (0..cpus * cpus).map(|_| m.word(1)).collect(),
+        }
+    }
+
+    fn has(&self, mutation: Mutation) -> bool {
+        self.mutation == mutation
+    }
+
+    fn slot_of(&self, target: CpuId, initiator: usize) -> &HostWord<u32, Slot> {
+        &self.slots[target.index() * self.cpus + initiator]
+    }
+
+    fn zeroed(&self, target: CpuId, initiator: CpuId) -> &HostWord<u32, Slot> {
+        if self.has(Mutation::Transposed) {
+            self.slot_of(initiator, target.index())
+        } else {
+            self.slot_of(target, initiator.index())
+        }
+    }
+
+    fn publish(&self, me: CpuId, request: &Request) -> u32 {
+        let words = &self.requests[me.index()];
+        words.start.store(request.start(), Relaxed);
+        words.end.store(request.end(), Relaxed);
+        let mut generation = words.generation.load(Relaxed) + 1;
+        if self.has(Mutation::GenerationZero) {
+            generation = 0;
+        }
+        words.generation.store(generation, Relaxed);
+        generation
+    }
+
+    fn zero(&self, me: CpuId, targets: CpuSet) {
+        for target in targets {
+            self.zeroed(target, me).store(0, Relaxed);
+        }
+    }
+
+    fn initiate(&self, m: &Host, request: &Request, asked: &Snapshot) -> Result<u32, Abandoned> {
+        let (me, targets) = (asked.me, asked.remote);
+        let generation = if self.has(Mutation::ZeroBeforePublish) {
+            self.zero(me, targets);
+            self.publish(me, request)
+        } else {
+            let generation = self.publish(me, request);
+            if !self.has(Mutation::NoReleaseFence) {
+                m.fence(Release);
+            }
+            self.zero(me, targets);
+            generation
+        };
+        let sent = match targets.into_iter().next() {
+            Some(first) if self.has(Mutation::SendsToFewer) => targets.without(first),
+            _ => targets,
+        };
+        m.send(Destination::Each(sent));
+        asked.invalidate_locally(m, request);
+        if self.has(Mutation::NoWait) {
+            return Ok(generation);
+        }
+        if self.has(Mutation::WaitsMasked) {
+            m.disable_interrupts();
+        }
+        for target in targets {
+            let slot = self.zeroed(target, me);
+            m.spin_until(|| slot.peek(Acquire) == generation)?;
+        }
+        if self.has(Mutation::WaitsMasked) {
+            m.enable_interrupts();
+        }
+        Ok(generation)
+    }
+
+    fn serve(&self, m: &Host, me: CpuId, initiator: usize) {
+        let (words, slot) = (&self.requests[initiator], self.slot_of(me, initiator));
+        m.fence(Acquire);
+        if self.has(Mutation::AcknowledgeBeforeCopy) {
+            slot.store(words.generation.load(Relaxed), Release);
+        }
+        let (start, mut end) = (words.start.load(Relaxed), words.end.load(Relaxed));
+        if !self.has(Mutation::AcknowledgeBeforeCopy) {
+            slot.store(words.generation.load(Relaxed), Release);
+        }
+        if self.has(Mutation::NoInvalidation) {
+            return;
+        }
+        if self.has(Mutation::OffByOne) && end - start > 4096 {
+            end -= 4096;
+        }
+        // An address of an earlier request or none: nothing can be asked for it.
+        if let Ok(request) = Request::range(crate::host::SPACE, start, end) {
+            m.invalidate(&request);
+        }
+    }
+}
+
+impl Protocol<Host> for Textbook {
+    fn name(&self) -> &'static str {
+        "textbook"
+    }
+
+    fn shoot(
+        &self,
+        m: &Host,
+        request: Request,
+        targets: Targets,
+    ) -> Result<Acknowledged, Abandoned> {
+        let asked = Snapshot::take(m, &request, targets);
+        if self.has(Mutation::NotPinned) {
+            m.unpin();
+        }
+        let critical = (!self.has(Mutation::NoCriticalSection) && !self.has(Mutation::NotPinned))
+            .then(|| Critical::enter(m));
+        let outcome = self.initiate(m, &request, &asked);
+        if !self.has(Mutation::NotPinned) {
+            m.unpin();
+        }
+        drop(critical);
+        outcome.map(|generation| asked.acknowledged(request, Some(generation)))
+    }
+
+    fn handle(&self, m: &Host) -> u32 {
+        let me = m.me();
+        let pending = || (0..self.cpus).find(|&from| self.slot_of(me, from).peek(Relaxed) == 0);
+        let mut served = 0;
+        while let Some(initiator) = m.scan(pending) {
+            self.serve(m, me, initiator);
+            served += 1;
+            if self.has(Mutation::NoDrain) {
+                break;
+            }
+        }
+        served
+    }
+
+    fn slot(&self, target: CpuId, initiator: CpuId) -> Option<&HostWord<u32, Slot>> {
+        Some(self.slot_of(target, initiator.index()))
+    }
+
+    fn head(&self, initiator: CpuId) -> Option<&HostWord<u64, RequestHead>> {
+        Some(&self.requests[initiator.index()].start)
+    }
+
+    fn request(&self, initiator: CpuId) -> Option<RequestView> {
+        let words = &self.requests[initiator.index()];
+        Some(RequestView {
+            addr1: words.start.peek(Relaxed),
+            addr2: words.end.peek(Relaxed),
+            space: crate::host::SPACE.0,
+            generation: words.generation.peek(Relaxed),
+            operation: Operation::Range as u32,
+        })
+    }
+
+    fn outstanding(&self, initiator: CpuId) -> CpuSet {
+        CpuSet::first(self.cpus)
+            .into_iter()
+            .filter(|&target| self.slot_of(target, initiator.index()).peek(Relaxed) == 0)
+            .collect()
+    }
+}

@@ -1,0 +1,146 @@
+//! The hot side of points: what the machine runs at each of them, armed or not.
+//!
+//! A point that is not armed costs three instructions, an event that is not recorded two. All
+//! else stands where the straight way does not lead through. Recording is by itself there; for
+//! whatever else may happen at a point there is [`reached`].
+
+use super::{Operation, Verdict, reached, request_operands};
+use crate::{channel, machine};
+use evidence::{Event, Kind};
+use hw::{percpu, trace};
+use shootdown::{Destination, Point, Request};
+
+/// Passes `point`. Returns `go`, or what `reached` makes of it if more is to be done there than
+/// to record `operands`.
+#[inline(always)]
+fn pass<T: Copy>(
+    point: Point,
+    go: T,
+    operands: impl FnOnce() -> (u64, u64),
+    reached: impl FnOnce() -> T,
+) -> T {
+    percpu::pass(point, go, || {
+        percpu::if_attentive(reached, || {
+            let (a, b) = operands();
+            trace::record(Event::Point(point).code(), a, b);
+            go
+        })
+    })
+}
+
+/// Passes the point of an operation without operands. Returns whether it is skipped.
+#[inline(always)]
+#[must_use]
+pub fn plain(point: Point) -> bool {
+    #[cold]
+    fn skips(point: Point) -> bool {
+        reached(point, &Operation::Plain) == Verdict::Skip
+    }
+    pass(point, false, || (0, 0), || skips(point))
+}
+
+/// Passes the point of a store of `value` in the word at `word`. Returns what is to be stored, if
+/// anything.
+#[inline(always)]
+#[must_use]
+pub fn store(point: Point, word: usize, value: u64) -> Option<u64> {
+    #[cold]
+    fn stored(point: Point, word: usize, value: u64) -> Option<u64> {
+        match reached(point, &Operation::Store { word, value }) {
+            Verdict::Skip => None,
+            Verdict::Store(other) => Some(other),
+            _ => Some(value),
+        }
+    }
+    let operands = || (word as u64, value);
+    pass(point, Some(value), operands, || stored(point, word, value))
+}
+
+/// Passes the point of a load that found `value` in the word at `word`.
+#[inline(always)]
+pub fn load(point: Point, word: usize, value: u64) {
+    #[cold]
+    fn loaded(point: Point, word: usize, value: u64) {
+        reached(point, &Operation::Load { word, value });
+    }
+    let operands = || (word as u64, value);
+    pass(point, (), operands, || loaded(point, word, value));
+}
+
+/// Passes the point of a send. Returns whether it is skipped.
+#[inline(always)]
+#[must_use]
+pub fn send(to: Destination) -> bool {
+    #[cold]
+    fn skips(to: Destination) -> bool {
+        reached(Point::Send, &Operation::Send(to)) == Verdict::Skip
+    }
+    pass(Point::Send, false, || send_operands(to), || skips(to))
+}
+
+/// Passes the point of an invalidation. Returns whether `request` is still to be performed: not
+/// if that was skipped, or something else was performed by `instead`.
+#[inline(always)]
+#[must_use]
+pub fn invalidate(point: Point, request: &Request, instead: fn(&Request)) -> bool {
+    #[cold]
+    fn goes(point: Point, request: &Request, instead: fn(&Request)) -> bool {
+        match reached(point, &Operation::Invalidate(request)) {
+            Verdict::Skip => false,
+            Verdict::Invalidate(other) => {
+                instead(&other);
+                false
+            }
+            _ => true,
+        }
+    }
+    let operands = || request_operands(request);
+    pass(point, true, operands, || goes(point, request, instead))
+}
+
+/// Passes the point of a change of page-table entries; see [`Event`] for the operands.
+#[inline(always)]
+pub fn pte_store(operands: impl Fn() -> (u64, u64)) {
+    #[cold]
+    fn stores((a, b): (u64, u64)) {
+        reached(Point::PteStore, &Operation::Pte(a, b));
+    }
+    pass(Point::PteStore, (), &operands, || stores(operands()));
+}
+
+/// Records an event of this CPU, if CPUs record.
+#[inline(always)]
+pub fn note(kind: Kind, a: u64, b: u64) {
+    note_with(kind, || (a, b));
+}
+
+/// As [`note`]; the operands are computed only if they are recorded.
+#[inline(always)]
+pub fn note_with(kind: Kind, operands: impl FnOnce() -> (u64, u64)) {
+    percpu::if_traced(|| {
+        let (a, b) = operands();
+        record(kind, a, b);
+    });
+}
+
+/// Records an event of this CPU: for several at once, inside [`percpu::if_traced`].
+#[inline(always)]
+pub fn record(kind: Kind, a: u64, b: u64) {
+    let code = Event::Kind(kind).code();
+    percpu::if_attentive(|| record_all(code, a, b), || trace::record(code, a, b));
+}
+
+/// Records an event, and sees to it that none is lost if none may be.
+#[cold]
+pub(super) fn record_all(event: u8, a: u64, b: u64) {
+    trace::record(event, a, b);
+    channel::recorded();
+}
+
+/// The operands under which a send is recorded.
+pub(super) fn send_operands(to: Destination) -> (u64, u64) {
+    match to {
+        Destination::Each(cpus) => (cpus.bits(), 0),
+        Destination::AllButSelf => (machine::online().without(percpu::cpu()).bits(), 1),
+    }
+}

@@ -1,0 +1,97 @@
+//! The table of protocols: what there is to choose from, and how each is built.
+
+use crate::machine::Kernel;
+use alloc::boxed::Box;
+use hw::paging::MAX_SPACES;
+use shootdown::{GlobalLock, Protocol, Queue, Scoreboard, Settings};
+
+/// A protocol: by what name it is chosen, what sets it apart, and how it is built.
+#[derive(Debug)]
+pub struct Entry {
+    /// The name by which `proto` knows it; its own [`Protocol::name`].
+    pub name: &'static str,
+    /// What it is, in a phrase.
+    pub doc: &'static str,
+    /// Whether each pair of CPUs has a slot of its own, 0 while a request is pending.
+    pub pairs: bool,
+    /// Whether a target acknowledges before it invalidates (claim 5).
+    pub early: bool,
+    /// Whether every target that is asked is sent an interrupt, and invalidates; else one interrupt
+    /// may be for several initiators' requests, and one invalidation too.
+    pub one_each: bool,
+    /// Whether it has rows that may have cache lines of their own, and so is built twice.
+    pub rows: bool,
+    build: fn(usize, Settings) -> Box<dyn Protocol<Kernel>>,
+}
+
+/// Every protocol; the first is what a machine begins with. A further one needs an entry here and
+/// nothing else: commands, completion, benchmarks, storms and places derive from it.
+pub static ENTRIES: [Entry; 4] = [
+    Entry {
+        name: "scoreboard",
+        doc: "FreeBSD's since 2020: parallel, a slot for each pair of CPUs, early acknowledgement",
+        pairs: true,
+        early: true,
+        one_each: true,
+        rows: true,
+        build: |cpus, settings| Box::new(Scoreboard::new(&Kernel, cpus, settings)),
+    },
+    Entry {
+        name: "global-lock",
+        doc: "what it replaced: one request at a time, under one spin lock",
+        pairs: false,
+        early: false,
+        one_each: true,
+        rows: false,
+        build: |cpus, settings| Box::new(GlobalLock::new(&Kernel, cpus, settings)),
+    },
+    Entry {
+        name: "queue",
+        doc: "Linux's manner: a queue for each target, an IPI only when it was empty, late \
+            acknowledgement",
+        pairs: true,
+        early: false,
+        one_each: false,
+        rows: false,
+        build: |cpus, settings| Box::new(Queue::new(&Kernel, cpus, MAX_SPACES, settings)),
+    },
+    Entry {
+        name: "scoreboard-resend",
+        doc: "the scoreboard, whose initiator sends the IPI again to targets that are late",
+        pairs: true,
+        early: true,
+        one_each: true,
+        rows: true,
+        build: |cpus, settings| {
+            let resend = true;
+            let settings = Settings { resend, ..settings };
+            Box::new(Scoreboard::new(&Kernel, cpus, settings))
+        },
+    },
+];
+
+/// A protocol as it was built.
+pub struct Built {
+    /// Its entry.
+    pub entry: &'static Entry,
+    /// Whether its rows have cache lines of their own.
+    pub padded: bool,
+    /// The protocol.
+    pub protocol: &'static dyn Protocol<Kernel>,
+}
+
+/// Builds every protocol for `cpus` CPUs, in each layout it has, in the order of [`ENTRIES`].
+pub fn build(cpus: usize, settings: Settings) -> impl Iterator<Item = Built> {
+    ENTRIES.iter().flat_map(move |entry| {
+        let layouts: &[bool] = if entry.rows { &[false, true] } else { &[false] };
+        layouts.iter().map(move |&padded| {
+            let settings = Settings { padded, ..settings };
+            let protocol = Box::leak((entry.build)(cpus, settings));
+            Built {
+                entry,
+                padded,
+                protocol,
+            }
+        })
+    })
+}
