@@ -124,7 +124,7 @@ fn a_way_out_on_which_the_end_of_the_evidence_is_lost() {
         ("crash panic on 2\n", Status::Panicked),
         ("crash null\n", Status::Panicked),
         (
-            "watchdog turns 20000 stop\nfault send drop\nremap 0x400000\n",
+            "read 0x400000 on all\nwatchdog turns 20000 stop\nfault send drop\nremap 0x400000\n",
             Status::Hung,
         ),
     ];

@@ -87,6 +87,8 @@ pub fn receive() {
         while let Some(byte) = COM1.receive() {
             if byte == CTRL_C && BUSY.load(Acquire) {
                 INTERRUPT.store(true, Release);
+                // What was typed ahead goes with it, as on any terminal.
+                received.count = 0;
                 continue;
             }
             let capacity = received.bytes.len();

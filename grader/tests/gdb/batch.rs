@@ -104,12 +104,13 @@ fn steps_that_lose_their_thread() {
 }
 
 #[test]
-fn a_step_that_never_enters_a_handler() {
-    // CPU 2 idles with interrupts on: the shootdown's comes before its next instruction.
+fn a_step_that_holds_an_interrupt_back() {
+    // CPU 2 is held while the shootdown's interrupt reaches it, then stepped.
     let script = remap()
-        + "shootdown break send 0\ncontinue\ndelete\nthread 3\nset $before = $pc\n\
-           break *$before\ncontinue\np $_thread\np $percpu(2).points[11] > 0\n";
-    gdb("kernel", &script).tells(&["CPU 0 is at send", "$1 = 3"]);
+        + "shootdown break send 0\ncontinue\ndelete\nset scheduler-locking on\n\
+           shootdown break wait 0\ncontinue\ndelete\nshootdown break notice 2\nthread 3\nstepi\n\
+           shootdown cpus\n";
+    gdb("kernel", &script).tells(&["CPU 0 is at send", "CPU 0 is at wait", "CPU 2 is at notice", "*2 "]);
 }
 
 #[test]
@@ -138,38 +139,31 @@ fn a_panic_that_ends_the_machine_under_gdb() {
 
 #[test]
 fn a_machine_whose_interrupts_are_off_that_gdb_cannot_stop() {
-    // CPU 0 spins with interrupts off: only an NMI gets through.
-    let script = "monitor map 0x437000\nmonitor /stop\ncontinue\nset $eflags = $eflags & ~0x200\n\
-                  set var $code = $pc\nset {unsigned short}$pc = 0xfeeb\npython\n\
-                  import os, signal, threading\n\
+    // CPU 0 jumps to itself with interrupts off: only an NMI gets through.
+    let script = "monitor /stop\ncontinue\npython\nimport os, signal, threading\n\
+                  pc = int(gdb.parse_and_eval('$pc'))\n\
+                  gdb.selected_inferior().write_memory(pc, b'\\xeb\\xfe')\n\
                   threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\nend\n\
-                  continue\np $pc == $code\np/x $eflags & 0x200\n";
-    gdb("kernel", &script.replace("set {unsigned short}$pc = 0xfeeb", "python gdb.selected_inferior().write_memory(int(gdb.parse_and_eval('$pc')), b'\\xeb\\xfe')"))
-        .tells(&["received signal SIGINT", "$1 = true", "$2 = 0x0"]);
+                  continue\npython print('THERE', pc == int(gdb.parse_and_eval('$pc')))\np/x $eflags\n";
+    let said = gdb("kernel", script);
+    said.tells(&["received signal SIGINT", "THERE True"]);
+    let flags = u64::from_str_radix(said.line("$1 = 0x"), 16).unwrap();
+    assert_eq!(flags & 1 << 9, 0, "{}", said.text);
 }
 
 #[test]
 fn a_machine_that_has_started_its_cpus_before_gdb_may_look() {
-    let script = "info threads\nshootdown break activate\ncontinue\ninfo threads\n";
+    let script = "info threads\ntbreak kernel::machine::set_online\ncontinue\ninfo threads\n";
     let said = run(&["gdb", "--wait"], script);
-    let before = said
-        .text
-        .find("is at activate")
-        .unwrap_or_else(|| panic!("{}", said.text));
-    assert!(!said.text[..before].contains("Thread 1.2"), "{}", said.text);
+    let before = said.text.find("Temporary breakpoint 1, ").unwrap_or_else(|| panic!("{}", said.text));
+    assert!(!said.text[..before].contains("Thread 1.2 ("), "{}", said.text);
+    assert!(said.text[before..].contains("Thread 1.2 ("), "{}", said.text);
 }
 
 #[test]
-fn breakpoints_that_outlive_their_gdb() {
-    let script = "python\nimport subprocess\nend\nbreak kernel::protocols::shoot\n\
-                  monitor shoot global\ncontinue\np $_thread\ndetach\n\
-                  monitor shoot global\n";
-    // The second `detach` is the harness's.
-    let said = gdb(
-        "kernel",
-        &script.replace("detach\nmonitor shoot global\n", ""),
-    );
-    said.tells(&["Breakpoint 1, ", "$1 = 1"]);
+fn a_boot_that_gdb_cannot_follow_to_its_end() {
+    let said = run(&["gdb", "--wait"], "monitor version\nmonitor /stop\ncontinue\ninfo threads\n");
+    said.tells(&["protocol", "Thread 1.4 (CPU 3: "]);
 }
 
 #[test]

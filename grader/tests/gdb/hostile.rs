@@ -71,7 +71,7 @@ fn a_peer_that_goes_without_a_word_and_leaves_the_machine_stopped_for_good() {
     let mut machine = Machine::boot("kernel");
     let mut peer = machine.connect();
     peer.greet();
-    assert_eq!(peer.ask("Z0,ffffffff80200800,1"), "OK");
+    assert_eq!(peer.ask("Z0,ffffffff80240000,1"), "OK");
     drop(peer);
     // It is the next one's to have it run.
     let mut next = machine.connect();

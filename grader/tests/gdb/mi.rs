@@ -26,6 +26,7 @@ impl Mi {
     fn start() -> Mi {
         let mut child = Command::new(KIT)
             .args(["gdb", "--", "-nx", "--interpreter=mi3"])
+            .args(["-iex", "set mi-async on"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -72,13 +73,12 @@ impl Mi {
 fn an_editor_that_loses_the_thread_or_ctrl_c() {
     let mut mi = Mi::start();
     mi.expect(&["*stopped"]);
-    mi.send("-gdb-set mi-async on");
     mi.send("-thread-info");
     let threads = mi.expect(&["^done,threads="]);
     assert!(threads.contains("CPU 3: idle 3"), "{threads}");
     mi.send("-interpreter-exec console \"monitor storm rounds=100000000\"");
-    mi.send("-break-insert kernel::protocols::shoot");
-    mi.expect(&["^done,bkpt="]);
+    mi.send("-interpreter-exec console \"shootdown break publish 1\"");
+    mi.expect(&["breakpoint 1 at publish"]);
     mi.send("-exec-continue");
     let first = mi.expect(&["*stopped", "breakpoint-hit"]);
     mi.send("-exec-step-instruction");

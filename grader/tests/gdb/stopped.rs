@@ -73,26 +73,29 @@ fn a_job_for_a_stopped_cpu_that_waits_for_ever() {
     }
 }
 
-/// The initiator alone runs, from before its shootdown to its end, while gdb holds the others.
-fn held(after: &str) -> String {
-    format!(
-        "monitor map {PAGE}\nmonitor read {PAGE} on others\nmonitor remap {PAGE}\n\
-         shootdown break pin 0\ncontinue\ndelete\nset scheduler-locking on\nshootdown break done 0\n\
-         {after}"
-    )
-}
-
 #[test]
 fn cpus_held_by_gdb_that_a_shootdown_waits_for_or_that_resume_stale() {
-    // With nobody to ask it returns: gdb stops it at the function that called it.
-    let after = format!(
-        "delete\ntbreak kernel::protocols::note_end\nfinish\nfinish\nshootdown scoreboard\n\
-         shootdown tlb {PAGE}\nset scheduler-locking off\nmonitor read {PAGE} on others\n\
-         monitor /stop\ncontinue\n"
+    // The initiator alone runs, from before its shootdown to its end.
+    let script = format!(
+        "monitor map {PAGE}\nmonitor read {PAGE} on others\nmonitor remap {PAGE}\n\
+         shootdown break pin 0\ncontinue\ndelete\nset scheduler-locking on\n\
+         shootdown break local-invalidate 0\ncontinue\ndelete\npython\n\
+         inner = ('shootdown::', 'kernel::points', 'kernel::machine', 'kernel::protocols', 'hw::', 'core::')\n\
+         while gdb.newest_frame().name().startswith(inner):\n    gdb.execute('finish', to_string=True)\nend\n\
+         shootdown scoreboard\nshootdown tlb {PAGE}\nset scheduler-locking off\n\
+         monitor read {PAGE} on others\nmonitor /stop\ncontinue\n"
     );
-    let said = gdb("kernel", &held(&after));
+    let said = gdb("kernel", &script);
     // Nobody was asked, everybody held on to the old frame, and nobody does any more.
-    said.tells(&["STALE", "VERDICT", "fresh", "fresh", "fresh"]);
-    let end = said.text.rfind("VERDICT").unwrap();
+    said.tells(&[
+        "CPU 0 is at local-invalidate",
+        "2       1 ",
+        "STALE",
+        "VERDICT",
+        "fresh",
+        "fresh",
+        "fresh",
+    ]);
+    let end = said.text.rfind("PAGE TABLE SAYS").unwrap();
     assert!(!said.text[end..].contains("STALE"), "{}", said.text);
 }

@@ -6,7 +6,8 @@
 //! round, would write over a later record. The oldest records are overwritten.
 
 use crate::percpu::{self, Local};
-use alloc::boxed::Box;
+#[cfg(target_os = "none")]
+use crate::{frames, phys};
 use core::arch::asm;
 use core::mem::offset_of;
 use core::sync::atomic::{
@@ -76,11 +77,21 @@ impl Ring {
     }
 }
 
-/// Gives `cpu` a ring. Once for each CPU; what is recorded there before is lost.
+/// Gives `cpu` a ring. Once for each CPU; what is recorded there before is lost. Where memory is
+/// short it gets none, and what is recorded there is lost.
+#[cfg(target_os = "none")]
 pub fn init(cpu: CpuId) {
-    let words: Box<[Words]> = (0..CAPACITY).map(|_| Words::at(NEVER)).collect();
-    let ring = Box::leak(words).as_mut_ptr().cast();
-    percpu::of(cpu).ring.store(ring, Release);
+    let pages = CAPACITY * size_of::<Words>() as u64 / phys::PAGE_SIZE;
+    let Some(start) = frames::take_stretch(pages) else {
+        return;
+    };
+    let ring: *mut Words = phys::map(start).as_mut_ptr();
+    for entry in 0..CAPACITY {
+        // SAFETY: the stretch is RAM in the direct map that nobody else will ever be given, large
+        // enough for `CAPACITY` entries, and aligned to a page.
+        unsafe { ring.add(entry as usize).write(Words::at(NEVER)) };
+    }
+    percpu::of(cpu).ring.store(ring.cast(), Release);
 }
 
 /// Records an event on this CPU. In any context: it may be interrupted by an NMI that records as

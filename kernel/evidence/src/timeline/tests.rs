@@ -113,6 +113,7 @@ fn a_handlers_record_taken_for_the_initiators() {
         .ask(&other)
         .enter(0)
         .serve(0, &other)
+        .push(0, Kind::Nmi, 0, 0)
         .leave(0)
         .end(&other);
     scene.end(&USUAL);
@@ -122,6 +123,8 @@ fn a_handlers_record_taken_for_the_initiators() {
         .iter()
         .filter(|&&step| timeline.records()[step].is(Kind::Invlpg));
     assert_eq!(instructions.count(), 1);
+    let nmi = |&step: &usize| timeline.records()[step].is(Kind::Nmi);
+    assert!(!steps.iter().any(nmi));
     assert_eq!(timeline.services()[0].executed.len(), 2);
     assert_eq!(timeline.handlers()[0].vector, VECTOR);
 }
