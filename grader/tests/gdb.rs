@@ -10,9 +10,9 @@ mod hostile;
 mod mi;
 #[path = "gdb/peer.rs"]
 mod peer;
+#[path = "gdb/readme.rs"]
+mod readme;
 #[path = "gdb/session.rs"]
 mod session;
-#[path = "gdb/speed.rs"]
-mod speed;
 #[path = "gdb/stopped.rs"]
 mod stopped;

@@ -1,6 +1,6 @@
 //! gdb: which exceptions are its affair, who talks to it, and how CPUs run on.
 //!
-//! The protocol is in the crate `gdb_stub`, stopping in [`stop`](crate::stop). One CPU at a time
+//! The protocol is in the crate `gdb_stub`, stopping in [`stop`]. One CPU at a time
 //! *leads*: it stops the others, then answers gdb's questions from COM2, polling it, until gdb lets
 //! CPUs run. A byte that comes in while they run raises an NMI on CPU 0, so gdb gets through to a
 //! machine whose interrupts are off or that hangs; while only some run, the lowest CPU that stands

@@ -3,7 +3,7 @@
 //! A parked CPU stands where it is, in a handler or not, with interrupts as they are there. It runs
 //! no other thread, since that would change what is looked at (between acknowledging and
 //! invalidating it would break I5); but it lends itself to the shell's thread
-//! ([`thread::lend`](crate::thread::lend)), so that somebody can type `continue` whichever CPUs are
+//! ([`thread::lend`]), so that somebody can type `continue` whichever CPUs are
 //! parked, and does what [`ask`] asks of it.
 //!
 //! A CPU may be parked again in an interrupt that it takes while parked: then it stands at the inner

@@ -110,7 +110,12 @@ fn a_step_that_holds_an_interrupt_back() {
         + "shootdown break send 0\ncontinue\ndelete\nset scheduler-locking on\n\
            shootdown break wait 0\ncontinue\ndelete\nshootdown break notice 2\nthread 3\nstepi\n\
            shootdown cpus\n";
-    gdb("kernel", &script).tells(&["CPU 0 is at send", "CPU 0 is at wait", "CPU 2 is at notice", "*2 "]);
+    gdb("kernel", &script).tells(&[
+        "CPU 0 is at send",
+        "CPU 0 is at wait",
+        "CPU 2 is at notice",
+        "*2 ",
+    ]);
 }
 
 #[test]
@@ -155,15 +160,30 @@ fn a_machine_whose_interrupts_are_off_that_gdb_cannot_stop() {
 fn a_machine_that_has_started_its_cpus_before_gdb_may_look() {
     let script = "info threads\ntbreak kernel::machine::set_online\ncontinue\ninfo threads\n";
     let said = run(&["gdb", "--wait"], script);
-    let before = said.text.find("Temporary breakpoint 1, ").unwrap_or_else(|| panic!("{}", said.text));
-    assert!(!said.text[..before].contains("Thread 1.2 ("), "{}", said.text);
-    assert!(said.text[before..].contains("Thread 1.2 ("), "{}", said.text);
+    let before = said
+        .text
+        .find("Temporary breakpoint 1, ")
+        .unwrap_or_else(|| panic!("{}", said.text));
+    assert!(
+        !said.text[..before].contains("Thread 1.2 ("),
+        "{}",
+        said.text
+    );
+    assert!(
+        said.text[before..].contains("Thread 1.2 ("),
+        "{}",
+        said.text
+    );
 }
 
 #[test]
 fn a_boot_that_gdb_cannot_follow_to_its_end() {
-    let said = run(&["gdb", "--wait"], "monitor version\nmonitor /stop\ncontinue\ninfo threads\n");
-    said.tells(&["protocol", "Thread 1.4 (CPU 3: "]);
+    let said = run(
+        &["gdb", "--wait"],
+        "monitor version\nmonitor /stop\ncontinue\ninfo threads\n",
+    );
+    said.tells(&["Thread 1.4 (CPU 3: "])
+        .tells(&["protocol    scoreboard"]);
 }
 
 #[test]

@@ -29,24 +29,22 @@ pub fn run(arguments: &[&str], script: &str) -> Said {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     // A step that prints where it stopped may look for sources that are not here.
     writeln!(file, "set pagination off\nset width 0\n{script}\ndetach").unwrap();
+    // One pipe for all that is said, so that it keeps its order.
+    let (mut pipe, writer) = std::io::pipe().unwrap();
     let mut child = Command::new(KIT)
         .args(arguments)
         .args(["--", "-nx", "-batch", "-x"])
         .arg(file.path())
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stdout(writer.try_clone().unwrap())
+        .stderr(writer)
         .spawn()
         .unwrap();
-    let mut readers = vec![];
-    let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    for mut pipe in [Box::new(out) as Box<dyn Read + Send>, Box::new(err)] {
-        readers.push(thread::spawn(move || {
-            let mut text = vec![];
-            let _ = pipe.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        }));
-    }
+    let reader = thread::spawn(move || {
+        let mut text = vec![];
+        let _ = pipe.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    });
     let start = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -59,10 +57,7 @@ pub fn run(arguments: &[&str], script: &str) -> Said {
         thread::sleep(Duration::from_millis(20));
     };
     let _ = child.wait();
-    let text: String = readers
-        .into_iter()
-        .map(|reader| reader.join().unwrap())
-        .collect();
+    let text = reader.join().unwrap();
     assert!(
         status.is_some_and(|status| status.success()),
         "{status:?} after {:?}:\n{script}\n{text}",

@@ -75,13 +75,12 @@ fn a_job_for_a_stopped_cpu_that_waits_for_ever() {
 
 #[test]
 fn cpus_held_by_gdb_that_a_shootdown_waits_for_or_that_resume_stale() {
-    // The initiator alone runs, from before its shootdown to its end.
+    // The initiator alone runs, from before its shootdown to the end of the command, when it wakes
+    // the one who waits for that.
     let script = format!(
         "monitor map {PAGE}\nmonitor read {PAGE} on others\nmonitor remap {PAGE}\n\
          shootdown break pin 0\ncontinue\ndelete\nset scheduler-locking on\n\
-         shootdown break local-invalidate 0\ncontinue\ndelete\npython\n\
-         inner = ('shootdown::', 'kernel::points', 'kernel::machine', 'kernel::protocols', 'hw::', 'core::')\n\
-         while gdb.newest_frame().name().startswith(inner):\n    gdb.execute('finish', to_string=True)\nend\n\
+         shootdown break local-invalidate 0\ncontinue\ndelete\ntbreak kernel::thread::unpark\ncontinue\n\
          shootdown scoreboard\nshootdown tlb {PAGE}\nset scheduler-locking off\n\
          monitor read {PAGE} on others\nmonitor /stop\ncontinue\n"
     );

@@ -2,7 +2,7 @@
 //! not save, breakpoints in text that nobody can write, memory by any address.
 //!
 //! This is the one place where the first rule of this crate does not hold: [`memory::write`] and
-//! [`special`] do to the machine what the person at the debugger asks for. The crates above pass
+//! `special` do to the machine what the person at the debugger asks for. The crates above pass
 //! those wishes on and have none of their own.
 
 pub mod breakpoints;

@@ -15,7 +15,7 @@
 //!   that an interrupt is on its way, or a handler about to look again.
 //! - *The acknowledgement is late*: after the invalidation. The entry is locked, its slot 0, from
 //!   the moment it is put on the queue until then.
-//! - *Generations of spaces* ([`generations`]) tell a target which changes it has invalidated
+//! - *Generations of spaces* (`generations`) tell a target which changes it has invalidated
 //!   already. A request that comes late, or twice, is then nothing to be done; one that comes
 //!   after a gap is made good by invalidating all of the space.
 //!

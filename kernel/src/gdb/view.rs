@@ -4,16 +4,21 @@ use super::monitor;
 use crate::stop::{self, State};
 use crate::{protocols, thread};
 use core::fmt;
+use evidence::Kind;
 use gdb_stub::{Access, Machine, Probed, Refused, Register};
 use hw::debug::{DIRECTION, RESUME, breakpoints, memory, watch};
 use hw::percpu;
 use hw::phys::PAGE_SIZE;
-use shootdown::{CpuId, CpuSet};
+use shootdown::{CpuId, CpuSet, Operation, Point};
 use spin::Once;
 
 /// The kernel's file on gdb's host, as the command line has it: `%` and two digits for what the
 /// command line cannot hold.
 static EXEC_FILE: Once<&'static str> = Once::new();
+
+/// Types whose variants gdb's commands name: the debug information has what some static is made of.
+#[used]
+static NAMED: (Option<Operation>, Option<Point>, Option<Kind>) = (None, None, None);
 
 /// Notes where the kernel's file is.
 pub(super) fn set_exec_file(path: &'static str) {
