@@ -137,6 +137,11 @@ fn operands(record: &Record) -> String {
             let online = CpuSet::from_bits(record.b);
             format!("CPUs {} of {online}", record.cpus())
         }
+        Event::Kind(Kind::Read | Kind::Stale) => {
+            let (page, space) = (record.a & !0xfff, record.a & 0xfff);
+            let (seen, truth) = (record.b >> 32, record.b & 0xffff_ffff);
+            format!("{page:#x} of space {space}: {seen:#x}, page table says {truth:#x}")
+        }
         Event::Kind(Kind::Asked) => format!("CPUs {}", record.cpus()),
         Event::Kind(Kind::Ipi) => {
             format!("vector {:#x} to CPUs {}", record.b & 0xff, record.cpus())

@@ -86,6 +86,11 @@ kinds! {
     Protocol = "protocol",
     /// Somebody's remark. `a`: a number of the script's.
     Mark = "mark",
+    /// A page was read through this CPU's TLB because somebody asked for it. `a`: the page, and the
+    /// space's number; `b`: the tag that was read in the upper half, the one that the page table
+    /// leads to in the lower, 0 if none. They may differ at any time before the shootdown of the
+    /// change between them has returned; afterwards that is [`Stale`](Kind::Stale).
+    Read = "read",
 }
 
 impl Kind {

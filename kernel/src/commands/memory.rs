@@ -2,11 +2,12 @@
 
 use super::{HERE, IN_USE, look, on, space_of};
 use crate::space::{self, Error, Shoot, Space};
-use crate::{ledger, machine, protocols, stop, witness};
+use crate::{ledger, machine, points, protocols, stop, witness};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
+use evidence::Kind;
 use hw::frames::POISON;
 use hw::paging::{MapError, Rights, USER_END};
 use hw::phys::PAGE_SIZE;
@@ -238,8 +239,18 @@ pub fn read(args: &args::Read, output: &mut Output<'_>) -> Result<(), Failure> {
     let mut table = Table::new(["cpu", "value", "page_table_says", "verdict"]);
     let mut fault = None;
     for cpu in cpus {
+        let inside = space.clone();
         let (at, seen) = look(cpu, Some(&space), move || {
-            (clock::raw(), probe::read(address))
+            let (at, seen) = (clock::raw(), probe::read(address));
+            if let (Ok(seen), true) = (seen, address < USER_END) {
+                let truth = inside.look(address).unwrap_or(0);
+                points::note(
+                    Kind::Read,
+                    points::page_operand(address, u64::from(inside.id().0)),
+                    seen << 32 | truth & 0xffff_ffff,
+                );
+            }
+            (at, seen)
         })?;
         let truth = truth(&space, address);
         let read = seen.ok().map(|seen| ledger::Read {

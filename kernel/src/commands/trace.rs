@@ -162,6 +162,11 @@ fn what(record: &Record) -> String {
             .get(a as usize)
             .map_or(String::new(), |point| format!("at {point}")),
         Event::Kind(Kind::Mark) => format!("{a}"),
+        Event::Kind(Kind::Read | Kind::Stale) => {
+            let (page, space) = (a & !0xfff, a & 0xfff);
+            let (seen, truth) = (b >> 32, b & 0xffff_ffff);
+            format!("{page:#x} of space {space}: {seen:#x}, page table says {truth:#x}")
+        }
         Event::Kind(_) => match (a, b) {
             (0, 0) => String::new(),
             _ => format!("{a:#x} {b:#x}"),

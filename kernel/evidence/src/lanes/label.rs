@@ -110,6 +110,7 @@ fn label(record: &Record) -> (CpuSet, String) {
             format!("FAULT {}", point.map_or("", |point| point.name()))
         }
         Event::Kind(Kind::Stale) => "STALE READ".to_string(),
+        Event::Kind(Kind::Read) => format!("{name} {:#x}", record.b >> 32),
         Event::Kind(Kind::Park | Kind::Unpark) => {
             let point = Point::ALL.get(record.a as usize);
             format!("{name} {}", point.map_or("", |point| point.name()))
