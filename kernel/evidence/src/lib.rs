@@ -9,6 +9,7 @@
 //! | [`frame`] | the channel's format: writes records, reads them back |
 //! | [`timeline`] | puts the CPUs' records in order, and finds the shootdowns in them |
 //! | [`lanes`] | draws a shootdown as text, a lane for each CPU |
+//! | [`readings`] | tells reads through dead translations from those that are merely late |
 //! | [`judge`] | holds the records against the invariants of a shootdown |
 //!
 //! # Before and after
@@ -28,6 +29,7 @@ pub mod frame;
 pub mod judge;
 pub mod lanes;
 mod place;
+pub mod readings;
 mod record;
 pub mod timeline;
 
