@@ -144,3 +144,68 @@ fn a_working_machine_that_is_found_stuck() {
         succeed(&machine().proto(protocol), script);
     }
 }
+
+/// `script` ends the machine as one that hangs, and the watchdog tells each of `lines` first.
+#[track_caller]
+fn hung(script: &str, lines: &[&str]) {
+    let machine = Machine::new(KIT).threaded().word("patience=20");
+    let outcome = machine.script(script).unwrap();
+    assert_eq!(outcome.status, Status::Hung, "{}", outcome.transcript);
+    for line in lines {
+        assert!(outcome.transcript.contains(line), "{}", outcome.transcript);
+    }
+}
+
+#[test]
+fn a_boot_cpu_that_hangs_without_a_word() {
+    hung(
+        "crash hang\n",
+        &[
+            "watchdog: CPU 0 has had interrupts off for ",
+            "watchdog:   CPU 0: IRR clear, ISR clear, interrupts off",
+            "watchdog:   CPU 3: IRR clear, ISR clear, interrupts on",
+            "kernel::thread::idle",
+        ],
+    );
+}
+
+#[test]
+fn a_machine_that_hangs_on_every_cpu_without_a_word() {
+    hung(
+        "crash hang on 1\ncrash hang on 2\ncrash hang on 3\ncrash hang\n",
+        &[
+            "watchdog: CPU 0 has had interrupts off for ",
+            "watchdog:   CPU 1: IRR clear, ISR clear, interrupts off",
+            "watchdog:   CPU 2: IRR clear, ISR clear, interrupts off",
+            "watchdog:   CPU 3: IRR clear, ISR clear, interrupts off",
+        ],
+    );
+}
+
+#[test]
+fn a_deadlock_of_the_kernels_own_locks_without_a_word() {
+    hung(
+        "crash lock\n",
+        &[
+            "watchdog: CPU 0 has waited",
+            "for the lock",
+            "last held by CPU 0",
+        ],
+    );
+}
+
+#[test]
+fn a_cpu_that_hangs_taken_for_a_slow_one() {
+    let script = "crash hang on 2\n!read 0x400000 on 2\n!shoot page 0x400000\n\
+        expect hang on 0 culprit 2\n";
+    let outcome = explained(
+        &machine(),
+        script,
+        &["CPU 2: slot 0, IRR set, ISR clear, interrupts off"],
+    );
+    assert!(
+        outcome.transcript.contains("CPU 2 does not respond"),
+        "{}",
+        outcome.transcript
+    );
+}

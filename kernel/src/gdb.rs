@@ -247,9 +247,18 @@ fn listen() -> Option<Duty> {
     };
     drop(stub);
     if duty.is_none() {
-        stop::stop_leading();
+        hand_over();
     }
     duty
+}
+
+/// Leads no more. Whoever wanted to lead meanwhile found that it could not: CPU 0 looks again at
+/// what has come in since.
+fn hand_over() {
+    stop::stop_leading();
+    if COM2.has_data() || monitor::has_output() {
+        apic::undisturbed(nudge);
+    }
 }
 
 /// Reports that something happened on this CPU, now or when it is its turn.
@@ -343,7 +352,7 @@ fn talk(duty: Duty) {
     monitor::wake_if_due();
     COM2.interrupt_on_data(true);
     stop::release(plan.run);
-    stop::stop_leading();
+    hand_over();
 }
 
 fn say_silent(stub: &mut Stub, silent: CpuSet) {

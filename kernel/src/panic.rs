@@ -36,7 +36,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    fn take(frame: &Frame) -> Snapshot {
+    /// What this CPU was doing when it came by `frame`. Interrupts off.
+    pub fn take(frame: &Frame) -> Snapshot {
         let mut snapshot = Snapshot {
             frame: *frame,
             pending: apic::pending(),
@@ -239,6 +240,11 @@ fn halt() -> ! {
         interrupts::disable();
         hw::interrupts::halt();
     }
+}
+
+/// Whether a CPU has panicked.
+pub fn is_under_way() -> bool {
+    PANICKED.load(Acquire) != 0
 }
 
 /// Halts this CPU if another has panicked.

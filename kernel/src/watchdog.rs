@@ -4,11 +4,13 @@
 //! kernel looks at the clock now and then: waits for acknowledgements and for a protocol's lock
 //! ([`wait`]), and spins for the kernel's own locks ([`locks`]). Whoever has waited for too long
 //! explains it itself, with what an NMI finds on the CPUs that it waits for ([`look`]). So it works
-//! with interrupts off, on any CPU, and if all of them hang: each that waits tells of itself.
+//! with interrupts off, on any CPU, and if all of them hang: each that waits tells of itself. For a
+//! boot CPU that hangs without waiting for anybody there is [`beat`].
 //!
 //! A wait for CPUs that stand at a breakpoint or were stopped is never too long: time counts only
 //! while no CPU is parked.
 
+pub mod beat;
 pub mod locks;
 mod look;
 mod report;

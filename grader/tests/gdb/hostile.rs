@@ -96,3 +96,22 @@ fn a_kill_that_leaves_the_machine() {
         "the shell was left with a failure"
     );
 }
+
+#[test]
+fn ctrl_c_lost_on_the_heels_of_continue() {
+    let mut machine = Machine::boot("kernel");
+    // Nobody sleeps: each step ends.
+    machine.type_line("storm rounds=100000000");
+    let mut peer = machine.connect();
+    peer.greet();
+    peer.ask("?");
+    for round in 0..1000 {
+        // CPU 1 leads, then: another than the one that the port interrupts.
+        peer.stream.write_all(&packet("vCont;s:p1.2;c")).unwrap();
+        assert!(peer.answer().contains("thread:p01.02"), "round {round}");
+        peer.stream.write_all(&packet("vCont;c")).unwrap();
+        peer.stream.write_all(b"\x03").unwrap();
+        assert!(peer.answer().starts_with("T02"), "round {round}");
+    }
+    assert_eq!(peer.ask("D;1"), "OK");
+}

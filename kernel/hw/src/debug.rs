@@ -15,7 +15,7 @@ pub use registers::{DIRECTION, RESUME, TRAP};
 pub use special::Special;
 
 use crate::entry::Frame;
-use crate::percpu;
+use crate::{interrupts, percpu};
 use core::arch::asm;
 use core::sync::atomic::{
     AtomicBool, AtomicPtr,
@@ -34,8 +34,7 @@ pub struct Hooks {
     /// Handles one, with interrupts off. Returns false if it is not a debugger's affair: then it
     /// goes the way of every exception.
     pub handle: fn(&mut Frame) -> bool,
-    /// Whether this CPU is to stop. An NMI that says so is lost while [`Hooks::handle`] runs, so
-    /// this is asked after it.
+    /// Whether this CPU is to stop. Asked after [`Hooks::handle`]: that may have been too early.
     pub wanted: fn() -> bool,
     /// Stops here.
     pub stop: fn(&mut Frame),
@@ -46,6 +45,9 @@ static HOOKS: AtomicPtr<Hooks> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Which CPUs are in [`enter`].
 static INSIDE: [AtomicBool; MAX_CPUS] = [const { AtomicBool::new(false) }; MAX_CPUS];
+
+/// Which of them an NMI came to meanwhile.
+static MISSED: [AtomicBool; MAX_CPUS] = [const { AtomicBool::new(false) }; MAX_CPUS];
 
 /// Has debug exceptions, NMIs and breakpoints go to `hooks` before anything else.
 ///
@@ -68,7 +70,8 @@ pub(crate) fn enter(frame: &mut Frame) -> bool {
     }
     // SAFETY: not null, so from `set_hooks`: a shared reference that lives as long as the kernel.
     let hooks: &'static Hooks = unsafe { &*hooks };
-    let inside = &INSIDE[percpu::cpu().index()];
+    let cpu = percpu::cpu().index();
+    let (inside, missed) = (&INSIDE[cpu], &MISSED[cpu]);
     if inside.load(Relaxed) {
         return again(frame);
     }
@@ -77,12 +80,22 @@ pub(crate) fn enter(frame: &mut Frame) -> bool {
     inside.store(true, SeqCst);
     let handled = (hooks.handle)(frame);
     inside.store(false, SeqCst);
-    // An NMI until here found this CPU inside and did nothing.
-    while (hooks.wanted)() {
+    loop {
+        let late = missed.swap(false, SeqCst);
+        if !late && !(hooks.wanted)() {
+            break;
+        }
         inside.store(true, SeqCst);
-        (hooks.stop)(frame);
+        if late {
+            let vector = core::mem::replace(&mut frame.vector, NMI);
+            (hooks.handle)(frame);
+            frame.vector = vector;
+        } else {
+            (hooks.stop)(frame);
+        }
         inside.store(false, SeqCst);
     }
+    interrupts::pass_halt(frame);
     watch::arm();
     handled
 }
@@ -91,8 +104,11 @@ pub(crate) fn enter(frame: &mut Frame) -> bool {
 #[inline(always)]
 fn again(frame: &mut Frame) -> bool {
     match frame.vector {
-        // The first stops the CPU anyway.
-        NMI => true,
+        // Its turn comes after the first.
+        NMI => {
+            MISSED[percpu::cpu().index()].store(true, SeqCst);
+            true
+        }
         BREAKPOINT => {
             let lifted = breakpoints::lift_at(frame.rip.wrapping_sub(1));
             if lifted {

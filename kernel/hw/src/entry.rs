@@ -413,6 +413,15 @@ pub mod crash {
         }
     }
 
+    /// Loops with interrupts off.
+    pub fn hang() -> ! {
+        crate::interrupts::disable();
+        loop {
+            // No `pause`: under icount that costs the host a hundred times what it takes up.
+            core::hint::black_box(());
+        }
+    }
+
     /// Has the next exception find no handler, which resets the machine.
     pub fn triple_fault() -> ! {
         let nothing = DescriptorTablePointer {

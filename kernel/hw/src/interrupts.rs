@@ -1,5 +1,7 @@
 //! This CPU's interrupt flag.
 
+use crate::entry::Frame;
+use core::arch::naked_asm;
 pub use x86_64::instructions::interrupts::{are_enabled, disable, enable};
 use x86_64::registers::control::{Cr8, PriorityClass};
 
@@ -8,7 +10,27 @@ use x86_64::registers::control::{Cr8, PriorityClass};
 /// Enabling and halting are one step (STI's shadow), so an interrupt that came in before, while
 /// they were off, is not slept through.
 pub fn wait() {
-    x86_64::instructions::interrupts::enable_and_hlt();
+    enable_and_halt();
+}
+
+/// STI and HLT, in a stack frame: a backtrace of an idle CPU names who sleeps.
+#[unsafe(naked)]
+extern "sysv64" fn enable_and_halt() {
+    naked_asm!("push rbp", "mov rbp, rsp", "sti", "hlt", "pop rbp", "ret")
+}
+
+/// Where HLT lies in [`enable_and_halt`]: past a push (1 byte), a move (3) and STI (1).
+const HALT: u64 = 5;
+
+/// Has what an NMI or a debug exception interrupted in [`wait`], between its two instructions, not
+/// halt any more: STI's shadow has gone, so an interrupt that came in before would be taken first,
+/// and the halt would sleep through what that was to wake.
+#[inline(always)]
+pub(crate) fn pass_halt(frame: &mut Frame) {
+    let halt = enable_and_halt as *const () as u64 + HALT;
+    if frame.rip == halt {
+        frame.rip += 1;
+    }
 }
 
 /// Holds back every interrupt that passes the local APIC's priorities, by raising this CPU's task

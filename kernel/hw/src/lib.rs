@@ -38,6 +38,7 @@ pub mod phys;
 pub mod pic;
 pub mod probe;
 pub mod programs;
+pub mod rtc;
 pub mod stack;
 pub mod sync;
 pub mod tlb;

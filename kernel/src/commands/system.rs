@@ -1,9 +1,10 @@
 //! Commands about the machine as a whole.
 
-use super::{HERE, on};
-use crate::{boot, channel, console, machine, protocols, random, thread, violations};
+use super::{HERE, no_result, on};
+use crate::{boot, channel, console, job, machine, protocols, random, thread, violations};
 use hw::entry::crash as crashes;
 use hw::exit::{Status, exit};
+use hw::sync::IrqLock;
 use hw::{apic, clock};
 use shell::Failure;
 use shell::commands::{CrashKind, args};
@@ -70,7 +71,17 @@ pub fn quit(args: &args::Quit) -> ! {
 /// `crash`
 pub fn crash(args: &args::Crash) -> Result<(), Failure> {
     let kind = args.kind;
-    on(args.on.unwrap_or(HERE), None, move || match kind {
+    let cpu = args.on.unwrap_or(HERE);
+    if cpu != HERE && matches!(kind, CrashKind::Hang | CrashKind::Lock) {
+        // Nobody else ends with it: the shell goes on.
+        job::start("crash", cpu, None, move || go_wrong(kind)).map_err(no_result)?;
+        return Ok(());
+    }
+    on(cpu, None, move || go_wrong(kind))
+}
+
+fn go_wrong(kind: CrashKind) {
+    match kind {
         CrashKind::Panic => panic!("asked for by the shell"),
         CrashKind::Null => crashes::read_null(),
         CrashKind::Undefined => crashes::undefined_instruction(),
@@ -78,5 +89,11 @@ pub fn crash(args: &args::Crash) -> Result<(), Failure> {
             crashes::overflow_stack(0);
         }
         CrashKind::Reset => crashes::triple_fault(),
-    })
+        CrashKind::Hang => crashes::hang(),
+        CrashKind::Lock => {
+            let lock = IrqLock::new(());
+            let _held = lock.lock();
+            let _never = lock.lock();
+        }
+    }
 }

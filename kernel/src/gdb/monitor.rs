@@ -196,6 +196,11 @@ pub(super) fn say(what: &str) {
     }
 }
 
+/// Whether there is something to print, and somebody to print it for.
+pub(super) fn has_output() -> bool {
+    attached() && OUTPUT.try_lock().is_some_and(|output| output.length > 0)
+}
+
 /// Prints what there is. By the leader, while gdb takes the machine for a running one.
 pub(super) fn pass_on(stub: &mut Stub) {
     let Some(mut output) = OUTPUT.try_lock() else {

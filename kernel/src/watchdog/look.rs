@@ -85,6 +85,20 @@ pub fn at_all(stuck: &Stuck, baseline: &Baseline) -> Looks {
     looks
 }
 
+/// What is to be said of a CPU that hangs, if another waits for it: that one, and the finding.
+pub fn at_a_silent_one(cpu: CpuId, snapshot: &Snapshot) -> Option<(CpuId, Finding)> {
+    let waits = |&other: &CpuId| protocols::waits_for(other).contains(cpu);
+    let waiter = machine::online().without(cpu).into_iter().find(waits)?;
+    let stuck = Stuck {
+        waiter,
+        what: What::Acknowledgement,
+        culprits: CpuSet::only(cpu),
+        lasted_ms: 0,
+    };
+    let seen = seen(cpu, &stuck, &Baseline::take(), Some(snapshot));
+    Some((waiter, Finding::of(cpu, seen)))
+}
+
 /// The CPUs that stand still because somebody wants them to.
 pub fn standing() -> CpuSet {
     park::parked().or(stop::stopped())

@@ -8,6 +8,7 @@
 //! ```
 
 use super::look::{Looks, standing};
+use crate::machine::SHOOTDOWN;
 use crate::panic::{Last, Snapshot};
 use crate::symbols::Symbolised;
 use crate::{console, park, protocols};
@@ -83,7 +84,8 @@ impl fmt::Display for Named {
     }
 }
 
-fn line(arguments: fmt::Arguments<'_>) {
+/// Prints a line of a report.
+pub fn line(arguments: fmt::Arguments<'_>) {
     let forced = !interrupts::are_enabled();
     // The serial line never fails.
     let _ = writeln!(Line { forced }, "watchdog: {arguments}");
@@ -145,7 +147,25 @@ fn stands(cpu: CpuId) {
     }
 }
 
-fn calls(snapshot: &Snapshot) {
+/// Tells how interrupts stand on a CPU that nobody waits for.
+pub fn state(cpu: CpuId, snapshot: &Snapshot) {
+    let vector = SHOOTDOWN.number();
+    let set = |bit| if bit { "set" } else { "clear" };
+    let (irr, isr) = (&snapshot.pending.irr, &snapshot.pending.isr);
+    line(format_args!(
+        "  CPU {cpu}: IRR {}, ISR {}, interrupts {}",
+        set(irr.contains(vector)),
+        set(isr.contains(vector)),
+        if snapshot.frame.interrupts_enabled() {
+            "on"
+        } else {
+            "off"
+        }
+    ));
+}
+
+/// Tells what a CPU is doing, call by call.
+pub fn calls(snapshot: &Snapshot) {
     let mut calls = snapshot.calls().iter();
     if let Some(&at) = calls.next() {
         line(format_args!("    in {}", Symbolised(at)));

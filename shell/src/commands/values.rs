@@ -164,6 +164,10 @@ choices! {
         Stack "stack"
         /// a triple fault, which resets the machine without a word
         Reset "reset"
+        /// a loop with interrupts off, which nothing ends
+        Hang "hang"
+        /// a lock that its holder takes again, with interrupts off
+        Lock "lock"
     }
     /// What `space` does.
     SpaceAction {

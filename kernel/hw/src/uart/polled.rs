@@ -29,8 +29,12 @@ impl Uart {
     /// [`receive`](Uart::receive), past the lock. By one CPU at a time, which nothing else uses the
     /// port beside.
     pub fn poll(&self) -> Option<u8> {
-        (self.present() && self.status().contains(LSR::DATA_READY))
-            .then(|| self.read_register(offsets::DATA))
+        self.has_data().then(|| self.read_register(offsets::DATA))
+    }
+
+    /// Whether a byte has come in that nobody has taken.
+    pub fn has_data(&self) -> bool {
+        self.present() && self.status().contains(LSR::DATA_READY)
     }
 
     /// [`write_bytes`](Uart::write_bytes), past the lock, as much at a time as the FIFO takes. What a
