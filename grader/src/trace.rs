@@ -62,6 +62,10 @@ pub struct TraceArgs {
     #[arg(long)]
     pub judge: bool,
 
+    /// With --judge: print the verdict as one line of JSON
+    #[arg(long, requires = "judge")]
+    pub json: bool,
+
     /// Write a trace for ui.perfetto.dev or chrome://tracing
     #[arg(long, value_name = "OUT.json")]
     pub perfetto: Option<PathBuf>,
@@ -147,7 +151,11 @@ fn present(args: &TraceArgs, shown: &Shown) -> Result<(), Failure> {
     }
     if args.judge {
         let verdict = judge(&shown.evidence, &shown.timeline);
-        print!("{}", verdict::text(shown, &verdict));
+        if args.json {
+            println!("{}", verdict::json(shown, &verdict));
+        } else {
+            print!("{}", verdict::text(shown, &verdict));
+        }
         return conclude(shown, &verdict);
     }
     if args.records {

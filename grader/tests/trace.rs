@@ -175,6 +175,10 @@ fn evidence_that_was_changed_and_passes() {
     let (status, verdict, _) = kit(&["--judge"], &file);
     assert_eq!(status, code(Status::Success), "{verdict}");
     assert!(verdict.contains("I5   held"), "{verdict}");
+    let (_, verdict, _) = kit(&["--judge", "--json"], &file);
+    let verdict: serde_json::Value = serde_json::from_str(&verdict).unwrap();
+    assert_eq!(verdict["sound"], true, "{verdict}");
+    assert_eq!(verdict["invariants"][4]["status"], "held", "{verdict}");
 
     let bytes = fs::read(&file).unwrap();
     let mut flipped = bytes.clone();
@@ -183,6 +187,11 @@ fn evidence_that_was_changed_and_passes() {
     let (status, _, complaint) = kit(&["--judge"], &file);
     assert_eq!(status, code(Status::Usage), "{complaint}");
     assert!(complaint.contains("proves nothing"), "{complaint}");
+    let (status, verdict, _) = kit(&["--judge", "--json"], &file);
+    assert_eq!(status, code(Status::Usage));
+    let verdict: serde_json::Value = serde_json::from_str(&verdict).unwrap();
+    assert_eq!(verdict["sound"], false, "{verdict}");
+    assert_ne!(verdict["defects"], serde_json::json!([]), "{verdict}");
 
     fs::write(&file, &bytes[..bytes.len() - 20]).unwrap();
     let (status, _, complaint) = kit(&["--judge"], &file);

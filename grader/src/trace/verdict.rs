@@ -1,9 +1,10 @@
-//! The judge's verdict as text.
+//! The judge's verdict, for people and for programs.
 
 use std::fmt::Write;
 
 use evidence::Record;
 use evidence::judge::{Finding, INVARIANTS, Verdict};
+use serde_json::{Value, json};
 use shootdown::Point;
 
 use super::{Shown, text};
@@ -38,6 +39,29 @@ pub(super) fn text(shown: &Shown, verdict: &Verdict) -> String {
         let _ = writeln!(text, "\nand {more} findings more");
     }
     text
+}
+
+/// The same as JSON: `sound`, a row for each of `invariants`, all `findings`, and the `defects` of the
+/// evidence. CPUs are numbers, times counts of what was looked at, and records their indices in `--records`.
+pub(super) fn json(shown: &Shown, verdict: &Verdict) -> Value {
+    let rows = INVARIANTS.iter().zip(&verdict.rows);
+    let rows = rows.map(|(invariant, row)| {
+        json!({ "invariant": name(invariant.number), "status": row.status().to_string(),
+            "held": row.held, "broken": row.broken, "rule": invariant.rule })
+    });
+    let findings = verdict.findings.iter().map(|finding| {
+        json!({ "invariant": (finding.invariant != 0).then(|| name(finding.invariant)),
+            "cpus": finding.cpus.into_iter().map(shootdown::CpuId::index).collect::<Vec<_>>(),
+            "shootdown": finding.shootdown, "records": finding.records, "text": finding.text,
+            "fault": finding.fault })
+    });
+    let defects = shown.evidence.defects.iter().map(ToString::to_string);
+    json!({ "sound": verdict.sound, "invariants": rows.collect::<Vec<_>>(),
+        "findings": findings.collect::<Vec<_>>(), "defects": defects.collect::<Vec<_>>() })
+}
+
+fn name(invariant: u8) -> String {
+    format!("I{invariant}")
 }
 
 fn tell(text: &mut String, shown: &Shown, finding: &Finding) {
