@@ -16,9 +16,11 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 extern crate std;
 
+#[cfg(any(test, fuzzing))]
+pub mod fake;
 pub mod framer;
 pub mod machine;
 pub mod outgoing;

@@ -1,7 +1,10 @@
-//! `kit bench`: what the kernel measures on itself for several CPU counts, and how fast machines start.
+//! `kit bench`: what the kernel measures on itself for several CPU counts, how fast machines start, and how fast
+//! gdb's questions are answered.
 //!
 //! Instructions are counted, so a guest number is the same on every host. Times of the host are only
 //! comparable within one run, so each is printed as a ratio to the first.
+
+mod gdb;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -38,8 +41,12 @@ pub struct BenchArgs {
     pub starts: u32,
 
     /// Measure only how fast machines start
-    #[arg(long)]
+    #[arg(long, conflicts_with = "gdb_only")]
     pub start_only: bool,
+
+    /// Measure only how fast gdb's questions are answered
+    #[arg(long)]
+    pub gdb_only: bool,
 }
 
 /// Measures and prints.
@@ -49,27 +56,38 @@ pub struct BenchArgs {
 pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let kit = env::current_exe()
         .map_err(|error| Failure::host(format!("finding kit itself: {error}")))?;
-    let machine = Machine::new(kit).timeout(LIMIT);
-    let start = starts(&machine, args.starts)?;
-    let guest = if args.start_only {
-        BTreeMap::new()
+    let machine = Machine::new(&kit).timeout(LIMIT);
+    let start = if args.gdb_only {
+        Vec::new()
     } else {
-        guests(&machine)?
+        starts(&machine, args.starts)?
     };
+    let all = !args.start_only && !args.gdb_only;
+    let guest = all.then(|| guests(&machine)).transpose()?;
+    let stub = (!args.start_only).then(|| gdb::measure(&kit)).transpose()?;
     if args.json {
-        let guest: Map<String, Value> = guest
-            .into_iter()
-            .map(|(cpus, value)| (cpus.to_string(), value))
-            .collect();
+        let guest = guest.map(|guest| {
+            let columns = guest.into_iter();
+            columns
+                .map(|(cpus, value)| (cpus.to_string(), value))
+                .collect::<Map<String, Value>>()
+        });
+        let stub = stub.map(|stub| stub.json());
+        let start = start_object(&start);
         println!(
             "{}",
-            json!({ "start_to_prompt": start_object(&start), "guest": guest })
+            json!({ "start_to_prompt": start, "guest": guest, "gdb": stub })
         );
         return Ok(());
     }
-    print_starts(&start);
-    if !guest.is_empty() {
-        print_guests(&guest);
+    if !start.is_empty() {
+        print_starts(&start);
+    }
+    if let Some(guest) = &guest {
+        print_guests(guest);
+    }
+    if let Some(stub) = &stub {
+        stub.print();
     }
     Ok(())
 }

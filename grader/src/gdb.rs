@@ -4,6 +4,7 @@
 //! stubs can answer it: the kernel's own on COM2, which knows what the machine's CPUs are doing and stops
 //! with them, and QEMU's, which stands outside.
 
+pub mod peer;
 mod together;
 
 use std::ffi::{OsStr, OsString};

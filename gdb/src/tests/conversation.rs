@@ -1,6 +1,6 @@
 //! What a gdb asks, and what it is told.
 
-use super::fake::{Session, bodies_of, cpu, packet};
+use crate::fake::{Session, bodies_of, cpu, packet};
 use crate::{Access, Ending, Plan, Reason, Register, Stop, Wish};
 use shootdown::CpuSet;
 use std::string::String;

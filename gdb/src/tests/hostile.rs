@@ -1,8 +1,8 @@
 //! Peers that mean harm, or are broken. Whatever they send, the next good packet is answered.
 
-use super::fake::{Session, bodies_of, packet};
+use crate::Ending;
+use crate::fake::{Session, packet};
 use crate::framer::CAPACITY;
-use crate::{Ending, Reason, Stop};
 use std::format;
 use std::string::ToString;
 use std::vec;
@@ -109,30 +109,6 @@ fn changed(random: &mut Random, kind: usize) -> Vec<u8> {
     whole
 }
 
-/// The stub answers a question, however it was treated before.
-fn answers(session: &mut Session) -> bool {
-    session.line.input.clear();
-    // A packet that broke off ends here; then as a new gdb begins.
-    session.line.input.extend(b"#00");
-    session
-        .line
-        .input
-        .extend(packet("qSupported:multiprocess+"));
-    session.line.input.extend(packet("qAttached"));
-    session.line.sent.clear();
-    let mut stop = Some(Stop {
-        cpu: super::fake::cpu(0),
-        reason: Reason::Signal(Stop::TRAP),
-    });
-    // What it was asked before may have it run.
-    while !session.line.input.is_empty() {
-        session.go(stop.take());
-    }
-    bodies_of(&session.line.sent)
-        .last()
-        .is_some_and(|answer| answer == "1")
-}
-
 #[test]
 fn streams_that_end_the_stub() {
     let streams = std::env::var("GDB_FUZZ").map_or(STREAMS, |n| n.parse().expect("a number"));
@@ -140,16 +116,9 @@ fn streams_that_end_the_stub() {
     let mut session = Session::new();
     for number in 0..streams {
         let bytes = stream(&mut random);
-        session.line.sent.clear();
-        session.line.input.extend(&bytes);
-        while !session.line.input.is_empty() {
-            session.go(None);
-        }
-        for byte in stream(&mut random) {
-            session.stub.while_running(byte, &mut session.line);
-        }
+        session.hear(&bytes, &stream(&mut random));
         assert!(
-            answers(&mut session),
+            session.answers(),
             "stream {number}: {:?} ended it",
             bytes.escape_ascii().to_string()
         );

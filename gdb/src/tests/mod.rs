@@ -1,6 +1,5 @@
 //! The stub against a machine that is a few arrays, and a peer that need not be gdb.
 
 mod conversation;
-mod fake;
 mod hostile;
 mod packets;

@@ -1,6 +1,6 @@
 //! Finding packets.
 
-use super::fake::packet;
+use crate::fake::packet;
 use crate::framer::{CAPACITY, Event, Framer};
 use std::boxed::Box;
 use std::format;

@@ -1,7 +1,5 @@
 //! Peers on the debugger's port that are no gdb. The machine goes on, and so can gdb.
 
-use std::io::Write;
-
 use crate::peer::{Machine, packet};
 
 #[test]
@@ -24,7 +22,7 @@ fn garbage_that_stops_the_machine() {
             .collect::<Vec<_>>(),
         b"#00",
     ] {
-        peer.stream.write_all(bytes).unwrap();
+        peer.send(bytes);
     }
     machine.goes_on("unimpressed");
     drop(peer);
@@ -76,9 +74,9 @@ fn a_peer_that_goes_without_a_word_and_leaves_the_machine_stopped_for_good() {
     // It is the next one's to have it run.
     let mut next = machine.connect();
     next.greet();
-    next.stream.write_all(&packet("vCont;c")).unwrap();
+    next.send(&packet("vCont;c"));
     machine.goes_on("running");
-    next.stream.write_all(&[3]).unwrap();
+    next.send(&[3]);
     assert!(next.answer().starts_with("T02thread:"));
     assert_eq!(next.ask("D;1"), "OK");
     machine.goes_on("again");
@@ -107,10 +105,10 @@ fn ctrl_c_lost_on_the_heels_of_continue() {
     peer.ask("?");
     for round in 0..1000 {
         // CPU 1 leads, then: another than the one that the port interrupts.
-        peer.stream.write_all(&packet("vCont;s:p1.2;c")).unwrap();
+        peer.send(&packet("vCont;s:p1.2;c"));
         assert!(peer.answer().contains("thread:p01.02"), "round {round}");
-        peer.stream.write_all(&packet("vCont;c")).unwrap();
-        peer.stream.write_all(b"\x03").unwrap();
+        peer.send(&packet("vCont;c"));
+        peer.send(b"\x03");
         assert!(peer.answer().starts_with("T02"), "round {round}");
     }
     assert_eq!(peer.ask("D;1"), "OK");

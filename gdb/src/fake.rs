@@ -1,7 +1,7 @@
-//! A machine and a port for tests.
+//! A machine that is a few arrays, a port that is two more, and a session with both: for tests and the fuzzer.
 
 use crate::framer::checksum;
-use crate::machine::{Access, Machine, Port, Probed, Received, Refused, Stop};
+use crate::machine::{Access, Machine, Port, Probed, Reason, Received, Refused, Stop};
 use crate::{Ending, Register, Stub};
 use core::fmt;
 use shootdown::{CpuId, CpuSet};
@@ -12,17 +12,24 @@ use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
 
-/// Where the fake's memory begins, and how much there is.
+/// Where the fake's memory begins.
 pub const MEMORY: u64 = 0x1000;
+/// In bytes.
 pub const BYTES: usize = 0x8000;
 
 /// Three CPUs, some memory.
 pub struct Fake {
+    /// By CPU.
     pub registers: [[u64; crate::COUNT]; 3],
+    /// From [`MEMORY`] on.
     pub memory: Vec<u8>,
+    /// Where they stand.
     pub breakpoints: Vec<u64>,
+    /// Address, length, and what is watched for.
     pub watches: Vec<(u64, u64, Access)>,
+    /// The `monitor` commands.
     pub commands: Vec<String>,
+    /// How often a physical address was read.
     pub physical_reads: std::cell::Cell<usize>,
 }
 
@@ -39,6 +46,10 @@ impl Default for Fake {
     }
 }
 
+/// CPU `number`.
+///
+/// # Panics
+/// If there is no such CPU.
 pub fn cpu(number: usize) -> CpuId {
     CpuId::new(number).unwrap()
 }
@@ -141,7 +152,9 @@ impl Machine for Fake {
 /// What is to be received, and what was sent.
 #[derive(Default)]
 pub struct Line {
+    /// To be received.
     pub input: VecDeque<u8>,
+    /// What was sent.
     pub sent: Vec<u8>,
 }
 
@@ -164,12 +177,22 @@ pub fn packet(body: &str) -> Vec<u8> {
 
 /// A session: the stub, the machine, the line.
 pub struct Session {
+    /// The stub.
     pub stub: Box<Stub>,
+    /// What it debugs.
     pub machine: Fake,
+    /// Its port.
     pub line: Line,
 }
 
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Session {
+    /// Nobody has said anything yet.
     pub fn new() -> Self {
         Session {
             stub: Box::new(Stub::new()),
@@ -209,15 +232,50 @@ impl Session {
         self.line.sent.clear();
         let stop = Stop {
             cpu: cpu(1),
-            reason: crate::Reason::Step,
+            reason: Reason::Step,
         };
         self.go(Some(stop));
         let answers = bodies_of(&self.line.sent);
         answers.into_iter().skip(1).collect()
     }
+
+    /// Takes `stopped` while the machine stands, then `running` while it runs.
+    pub fn hear(&mut self, stopped: &[u8], running: &[u8]) {
+        self.line.sent.clear();
+        self.line.input.extend(stopped);
+        while !self.line.input.is_empty() {
+            self.go(None);
+        }
+        for &byte in running {
+            self.stub.while_running(byte, &mut self.line);
+        }
+    }
+
+    /// Whether the stub answers the next good question, however it was treated before.
+    pub fn answers(&mut self) -> bool {
+        self.line.input.clear();
+        // A packet that broke off ends here; then as a new gdb begins.
+        self.line.input.extend(b"#00");
+        self.line.input.extend(packet("qSupported:multiprocess+"));
+        self.line.input.extend(packet("qAttached"));
+        self.line.sent.clear();
+        let mut stop = Some(Stop {
+            cpu: cpu(0),
+            reason: Reason::Signal(Stop::TRAP),
+        });
+        // What it was asked before may have it run.
+        while !self.line.input.is_empty() {
+            self.go(stop.take());
+        }
+        let answers = bodies_of(&self.line.sent);
+        answers.last().is_some_and(|answer| answer == "1")
+    }
 }
 
 /// The bodies of the packets in `bytes`, run lengths expanded, each with a right checksum.
+///
+/// # Panics
+/// If a packet is not whole, or its checksum is wrong.
 pub fn bodies_of(bytes: &[u8]) -> Vec<String> {
     let mut bodies = vec![];
     let mut rest = bytes;
