@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{self, BenchArgs};
 use crate::doctor;
+use crate::explore::{self, ExploreArgs};
 use crate::gdb::{self, GdbArgs};
 use crate::run::{self, Outcome, RunArgs};
 use crate::say;
@@ -38,6 +39,9 @@ enum Command {
     /// Show what a run left as evidence: lanes, a verdict on each invariant, a trace for Perfetto
     #[command(after_help = Status::help())]
     Trace(Box<TraceArgs>),
+    /// Try every interleaving of a shootdown protocol, on the host
+    #[command(after_help = explore::STATUS)]
+    Explore(ExploreArgs),
     /// Measure, and print ratios within one run
     Bench(BenchArgs),
 }
@@ -63,6 +67,7 @@ impl Cli {
             Some(Command::Gdb(args)) => gdb::gdb(&args),
             Some(Command::Doctor(args)) => doctor::doctor(args.json).map(|()| Outcome::Done),
             Some(Command::Trace(args)) => trace::trace(&args),
+            Some(Command::Explore(args)) => explore::explore(&args),
             Some(Command::Bench(args)) => bench::bench(&args).map(|()| Outcome::Done),
         }
     }

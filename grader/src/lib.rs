@@ -18,6 +18,7 @@ pub mod command;
 pub mod console;
 pub mod doctor;
 pub mod evidence;
+pub mod explore;
 pub mod gdb;
 pub mod initrd;
 pub mod input;

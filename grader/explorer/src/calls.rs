@@ -1,6 +1,6 @@
 //! What the explored code asks, learnt call by call: a trie of operations and answers.
 
-use crate::host::{self, Host, Reached, SPACE, address};
+use crate::host::{self, Host, Reached, SPACE, Source, address};
 use crate::op::{Op, WordId};
 use shootdown::{PAGE_SIZE, Protocol, Request, Targets};
 
@@ -26,6 +26,7 @@ pub enum Call {
 
 struct Node {
     op: Op,
+    at: Option<Source>,
     parent: Option<(NodeId, u64)>,
     /// How many operations came before.
     depth: u32,
@@ -77,6 +78,11 @@ impl<'p> Calls<'p> {
 
     pub(crate) fn op(&self, node: NodeId) -> Op {
         self.nodes[usize::from(node.0)].op
+    }
+
+    /// Where in the source it is asked for.
+    pub(crate) fn at(&self, node: NodeId) -> Option<Source> {
+        self.nodes[usize::from(node.0)].at
     }
 
     pub(crate) fn depth(&self, node: NodeId) -> u32 {
@@ -150,12 +156,12 @@ impl<'p> Calls<'p> {
         asked.reverse();
         self.replays += 1;
         let reached = host::replay(&answers, &asked, || self.run(call));
-        let op = match reached {
-            Reached::Asks(op) => op,
-            Reached::Over => Op::Return,
+        let (op, at) = match reached {
+            Reached::Asks(op, at) => (op, Some(at)),
+            Reached::Over => (Op::Return, None),
             Reached::Panicked(message) => {
                 self.messages.push(message);
-                Op::Panicked(self.messages.len() as u16 - 1)
+                (Op::Panicked(self.messages.len() as u16 - 1), None)
             }
         };
         let depth = parent.map_or(0, |(node, _)| self.depth(node) + 1);
@@ -165,6 +171,7 @@ impl<'p> Calls<'p> {
         };
         self.nodes.push(Node {
             op,
+            at,
             parent,
             depth,
             next: Vec::new(),

@@ -7,6 +7,7 @@
 
 use crate::op::{Change, Fence, Op, WordId};
 use core::marker::PhantomData;
+use core::panic::Location;
 use core::sync::atomic::Ordering;
 use shootdown::{
     Abandoned, CpuId, CpuSet, Destination, Machine, Mode, PAGE_SIZE, Point, Request, Role, SpaceId,
@@ -23,6 +24,9 @@ pub fn address(index: u8) -> u64 {
     0x40_0000 + u64::from(index) * PAGE_SIZE
 }
 
+/// Where in the source an operation is asked for.
+pub type Source = &'static Location<'static>;
+
 /// Ends a call that has come to an operation without an answer.
 struct Unanswered;
 
@@ -34,6 +38,8 @@ struct Context {
     cpus: usize,
     answers: Vec<u64>,
     asked: Vec<Op>,
+    /// Where the last was asked.
+    at: Option<Source>,
     running: bool,
 }
 
@@ -63,8 +69,8 @@ pub fn build<T>(cpus: usize, build: impl FnOnce(&Host) -> T) -> (T, Vec<u64>) {
 /// How far a call got.
 #[derive(Debug)]
 pub enum Reached {
-    /// It asks this next.
-    Asks(Op),
+    /// It asks this next, there.
+    Asks(Op, Source),
     /// It is over.
     Over,
     /// It panicked.
@@ -82,9 +88,9 @@ pub fn replay(answers: &[u64], expected: &[Op], call: impl FnOnce()) -> Reached 
         context.running = true;
     });
     let outcome = panic::catch_unwind(AssertUnwindSafe(call));
-    let asked = CONTEXT.with_borrow_mut(|context| {
+    let (asked, at) = CONTEXT.with_borrow_mut(|context| {
         context.running = false;
-        core::mem::take(&mut context.asked)
+        (core::mem::take(&mut context.asked), context.at.take())
     });
     assert!(
         asked.len() >= answers.len() && asked[..answers.len()] == *expected,
@@ -94,7 +100,9 @@ pub fn replay(answers: &[u64], expected: &[Op], call: impl FnOnce()) -> Reached 
     match outcome {
         Ok(()) => Reached::Over,
         Err(payload) if payload.is::<Unanswered>() => {
-            Reached::Asks(*asked.last().expect("unanswered"))
+            let asked = asked.last().copied().zip(at);
+            let (op, at) = asked.expect("something that was not answered");
+            Reached::Asks(op, at)
         }
         Err(payload) => {
             let text = payload
@@ -108,6 +116,7 @@ pub fn replay(answers: &[u64], expected: &[Op], call: impl FnOnce()) -> Reached 
 
 impl Host {
     /// Asks the machine; ends the call if it has not answered that yet.
+    #[track_caller]
     fn ask(&self, op: Op) -> u64 {
         // Values that are dropped as a call ends ask no more.
         if std::thread::panicking() {
@@ -117,6 +126,7 @@ impl Host {
             assert!(context.running, "{op:?} asked outside a call");
             let answer = context.answers.get(context.asked.len()).copied();
             context.asked.push(op);
+            context.at = Some(Location::caller());
             answer
         });
         match answer {
@@ -142,7 +152,15 @@ pub struct HostWord<V, R> {
     kind: PhantomData<fn() -> (V, R)>,
 }
 
+impl<V, R> HostWord<V, R> {
+    /// Its number.
+    pub fn id(&self) -> WordId {
+        self.id
+    }
+}
+
 impl<V: Value, R: Role> HostWord<V, R> {
+    #[track_caller]
     fn modify(&self, change: Change, point: Option<Point>) -> V {
         let word = self.id;
         V::from_bits(Host.ask(Op::Modify {
@@ -152,6 +170,7 @@ impl<V: Value, R: Role> HostWord<V, R> {
         }))
     }
 
+    #[track_caller]
     fn read(&self) -> u64 {
         let (word, point) = (self.id, None);
         Host.ask(Op::Load { word, point })
@@ -159,6 +178,7 @@ impl<V: Value, R: Role> HostWord<V, R> {
 }
 
 impl<V: Value, R: Role> Word<V> for HostWord<V, R> {
+    #[track_caller]
     fn load(&self, _: Ordering) -> V {
         let value = self.read();
         if let Some(point) = R::loaded(value) {
@@ -167,6 +187,7 @@ impl<V: Value, R: Role> Word<V> for HostWord<V, R> {
         V::from_bits(value)
     }
 
+    #[track_caller]
     fn store(&self, value: V, order: Ordering) {
         let value = value.bits();
         Host.ask(Op::Store {
@@ -180,22 +201,27 @@ impl<V: Value, R: Role> Word<V> for HostWord<V, R> {
         }
     }
 
+    #[track_caller]
     fn peek(&self, _: Ordering) -> V {
         V::from_bits(self.read())
     }
 
+    #[track_caller]
     fn swap(&self, value: V, _: Ordering) -> V {
         self.modify(Change::Swap(value.bits()), R::stored(value.bits()))
     }
 
+    #[track_caller]
     fn fetch_or(&self, bits: V, _: Ordering) -> V {
         self.modify(Change::Or(bits.bits()), R::stored(bits.bits()))
     }
 
+    #[track_caller]
     fn fetch_and(&self, bits: V, _: Ordering) -> V {
         self.modify(Change::And(bits.bits()), None)
     }
 
+    #[track_caller]
     fn compare_exchange(&self, current: V, new: V, _: Ordering) -> Result<V, V> {
         let change = Change::Replace(current.bits(), new.bits());
         let before = self.modify(change, R::stored(new.bits()));
@@ -212,6 +238,7 @@ impl Tlb for Host {
         Mode::Plain
     }
 
+    #[track_caller]
     fn invlpg(&self, va: u64) {
         let page = va.wrapping_sub(address(0)) / PAGE_SIZE;
         // What lies outside the pages that are looked at is none of this machine's business.
@@ -220,10 +247,12 @@ impl Tlb for Host {
         }
     }
 
+    #[track_caller]
     fn reload_cr3(&self) {
         self.ask(Op::FlushAll);
     }
 
+    #[track_caller]
     fn flush_global(&self) {
         self.ask(Op::FlushAll);
     }
@@ -246,6 +275,7 @@ impl Machine for Host {
         }
     }
 
+    #[track_caller]
     fn me(&self) -> CpuId {
         CpuId::new(self.ask(Op::Me) as usize).expect("a CPU's number")
     }
@@ -262,39 +292,48 @@ impl Machine for Host {
         self.online()
     }
 
+    #[track_caller]
     fn pin(&self) {
         self.ask(Op::Pin);
         self.ask(Op::Point(Point::Pin));
     }
 
+    #[track_caller]
     fn unpin(&self) {
         self.ask(Op::Unpin);
     }
 
+    #[track_caller]
     fn enter_critical(&self) {
         self.ask(Op::EnterCritical);
     }
 
+    #[track_caller]
     fn leave_critical(&self) {
         self.ask(Op::LeaveCritical);
     }
 
+    #[track_caller]
     fn interrupts_enabled(&self) -> bool {
         self.ask(Op::InterruptsEnabled) != 0
     }
 
+    #[track_caller]
     fn disable_interrupts(&self) {
         self.ask(Op::InterruptsOff);
     }
 
+    #[track_caller]
     fn enable_interrupts(&self) {
         self.ask(Op::InterruptsOn);
     }
 
+    #[track_caller]
     fn fence(&self, order: Ordering) {
         self.ask(Op::Fence(Fence::of(order)));
     }
 
+    #[track_caller]
     fn send(&self, to: Destination) {
         let targets = match to {
             Destination::AllButSelf => self.online().without(self.me()),
@@ -303,6 +342,7 @@ impl Machine for Host {
         self.ask(Op::Send(targets));
     }
 
+    #[track_caller]
     fn spin_until<F: FnMut() -> bool>(&self, mut condition: F) -> Result<(), Abandoned> {
         self.ask(Op::Point(Point::Wait));
         self.ask(Op::SpinStart);
@@ -314,6 +354,7 @@ impl Machine for Host {
         Ok(())
     }
 
+    #[track_caller]
     fn scan<T, F: FnMut() -> Option<T>>(&self, mut find: F) -> Option<T> {
         let found = find();
         let point = match found {
@@ -324,13 +365,25 @@ impl Machine for Host {
         found
     }
 
+    #[track_caller]
     fn invalidate(&self, request: &Request) {
-        self.ask(Op::Point(Point::Invalidate));
+        self.ask(work(Point::Invalidate, request));
         perform(self, request);
     }
 
+    #[track_caller]
     fn invalidate_locally(&self, request: &Request) {
-        self.ask(Op::Point(Point::LocalInvalidate));
+        self.ask(work(Point::LocalInvalidate, request));
         perform(self, request);
     }
+}
+
+/// The point, with the operands that the kernel records there.
+fn work(point: Point, request: &Request) -> Op {
+    let (operation, space) = (request.operation() as u64, request.space_id().0);
+    Op::Work(
+        point,
+        request.start() | operation,
+        request.end() | u64::from(space),
+    )
 }

@@ -6,6 +6,10 @@
 //! that becomes visible, a walk of the page table. It looks at every state that can come about, and
 //! reports the first in which a rule is broken, with the way there.
 //!
+//! A violation comes as a [`Story`]: what each CPU did, at which line of the source, and the records
+//! that a kernel would have left, for the same lanes and the same judge. A [`schedule`] keeps it in a
+//! file; [`command`] is all of it as a program.
+//!
 //! # What is modelled
 //! CPUs with a TLB; a local APIC that keeps one pending interrupt of the shootdown's vector;
 //! interrupts between any two operations while they are enabled; store buffers ([`Memory`]); threads
@@ -17,18 +21,24 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+pub mod command;
 mod host;
 mod machine;
 mod op;
+mod report;
+pub mod scenes;
+pub mod schedule;
 mod search;
 mod sharing;
 mod state;
+mod story;
 
 pub use calls::Call;
-pub use host::{Host, HostWord};
+pub use host::{Host, HostWord, Source};
 pub use machine::{Memory, Scene, Script, Step, Violation};
 pub use op::{Change, Fence, Op, WordId};
 pub use search::{Found, Outcome, Subject, shortest, verify};
+pub use story::{Impossible, Moment, Story, What, retell};
 
 #[cfg(test)]
 mod tests;

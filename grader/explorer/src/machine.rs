@@ -1,9 +1,11 @@
 //! The explored machine: what can happen next, and what it makes of a state.
 
 use crate::calls::{Call, Calls, LONGEST_CALL, NodeId};
+use crate::host::Source;
 use crate::op::{Fence, Op, WordId};
 use crate::sharing::{Accessor, Sharing};
 use crate::state::{Buffered, Layout, State};
+use crate::story::{Impossible, Moment, What};
 use shootdown::{CpuId, CpuSet};
 use std::collections::HashMap;
 
@@ -96,12 +98,51 @@ pub enum Violation {
     },
 }
 
+impl Violation {
+    /// The invariant that the protocol's own message names, as in `(I3: ...)`.
+    pub fn names(&self) -> Option<u8> {
+        let Violation::Panic { message, .. } = self else {
+            return None;
+        };
+        let mut after = message
+            .split("(I")
+            .skip(1)
+            .chain(message.split("rule I").skip(1));
+        after.find_map(|text| {
+            let digits = text.split(|c: char| !c.is_ascii_digit()).next()?;
+            digits
+                .parse()
+                .ok()
+                .filter(|number| (1..=20).contains(number))
+        })
+    }
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Violation::Stale { cpu, page, .. } => write!(
+                f,
+                "CPU {cpu} can use the old translation of page {:#x} after its shootdown has returned",
+                crate::host::address(*page)
+            ),
+            Violation::Panic { cpu, message } => write!(f, "CPU {cpu} panics: {message}"),
+            Violation::Hang { waiting } => {
+                write!(f, "CPUs {waiting} wait, and nothing can happen any more")
+            }
+            Violation::Livelock { cpu } => write!(f, "a call on CPU {cpu} goes on for ever"),
+        }
+    }
+}
+
 pub(crate) struct Machine<'p> {
     pub scene: Scene,
     pub calls: Calls<'p>,
     /// The first page's entry among the words.
     pub entries: WordId,
     pub sharing: Sharing,
+    /// What has happened, if it is to be told.
+    pub log: Option<Vec<Moment>>,
     layout: Layout,
     values: Values,
 }
@@ -143,6 +184,7 @@ impl<'p> Machine<'p> {
             calls,
             entries,
             sharing: Sharing::new(words),
+            log: None,
             layout,
             values: Values::default(),
         }
@@ -298,22 +340,31 @@ impl<'p> Machine<'p> {
         let l = self.layout;
         match step {
             Step::Do(cpu) => self.do_next(state, usize::from(cpu))?,
-            Step::Commit(cpu, index) => state.commit(&l, usize::from(cpu), usize::from(index)),
+            Step::Commit(cpu, index) => {
+                let cpu = usize::from(cpu);
+                if self.log.is_some() {
+                    self.note_commit(state, cpu, usize::from(index));
+                }
+                state.commit(&l, cpu, usize::from(index));
+            }
             Step::Interrupt(cpu) => {
                 let cpu = usize::from(cpu);
                 let node = self.calls.begin(Call::Handle);
                 state.set_irr(&l, cpu, false);
                 state.set_masked(&l, cpu, true);
                 state.set_handler(&l, cpu, Some(node));
+                self.note(state, cpu, What::Enters, None);
                 self.settle(state, cpu)?;
             }
             Step::Fill(cpu, page) => {
                 let version = self.values.of(state.memory(self.entry(page))) as u16;
+                self.note(state, usize::from(cpu), What::Walks { page, version }, None);
                 state.set_held(&l, usize::from(cpu), usize::from(page), Some(version));
             }
             Step::Migrate(thread, to) => {
                 let (thread, to) = (usize::from(thread), usize::from(to));
                 let from = state.cpu_of(&l, thread);
+                self.note(state, from, What::Moves { to: id(to) }, None);
                 state.set_cpu_of(&l, thread, to);
                 state.set_running(&l, from, None);
                 state.set_running(&l, to, Some(thread));
@@ -322,6 +373,7 @@ impl<'p> Machine<'p> {
             }
             Step::Switch(cpu, thread) => {
                 let cpu = usize::from(cpu);
+                self.note(state, cpu, What::Switches { thread }, None);
                 state.set_running(&l, cpu, Some(usize::from(thread)));
                 state.drain(&l, cpu);
                 self.settle(state, cpu)?;
@@ -356,8 +408,8 @@ impl<'p> Machine<'p> {
         let node = self.next(state, cpu).expect("a step that can be taken");
         let next = match self.calls.op(node) {
             Op::SpinAgain => self.calls.spin_start(node),
-            op => {
-                let answer = self.perform(state, cpu, op);
+            _ => {
+                let answer = self.perform(state, cpu, node);
                 self.calls.after(node, answer)
             }
         };
@@ -390,7 +442,7 @@ impl<'p> Machine<'p> {
                 }
                 Op::Return => return self.end_call(state, cpu),
                 op if op.is_local() => {
-                    let answer = self.perform(state, cpu, op);
+                    let answer = self.perform(state, cpu, node);
                     let next = self.calls.after(node, answer);
                     self.put(state, cpu, next);
                 }
@@ -403,6 +455,7 @@ impl<'p> Machine<'p> {
     fn end_call(&mut self, state: &mut State, cpu: usize) -> Result<(), Violation> {
         let l = self.layout;
         if state.handler(&l, cpu).is_some() {
+            self.note(state, cpu, What::Leaves, None);
             state.set_handler(&l, cpu, None);
             state.set_masked(&l, cpu, false);
             // IRET serialises.
@@ -411,11 +464,13 @@ impl<'p> Machine<'p> {
         }
         let thread = state.running(&l, cpu).expect("a call has a thread");
         let made = state.made(&l, thread);
+        let over = self.scene.threads[thread].calls[made];
+        self.note(state, cpu, What::Ends(over), None);
         if let Call::Change {
             first,
             pages,
             version,
-        } = self.scene.threads[thread].calls[made]
+        } = over
         {
             for page in first..first + pages {
                 let before = state.required(&l, usize::from(page));
@@ -442,8 +497,31 @@ impl<'p> Machine<'p> {
         self.settle(state, cpu)
     }
 
-    /// Does `op` on `cpu`. Returns the answer.
-    fn perform(&mut self, state: &mut State, cpu: usize, op: Op) -> u64 {
+    /// Does the operation at `node` on `cpu`. Returns the answer.
+    fn perform(&mut self, state: &mut State, cpu: usize, node: NodeId) -> u64 {
+        let op = self.calls.op(node);
+        let answer = self.carry_out(state, cpu, op);
+        if self.log.is_some() {
+            let at = self.calls.at(node);
+            self.note(state, cpu, What::Asks { op, answer }, at);
+        }
+        answer
+    }
+
+    /// Keeps what `cpu` does, if somebody wants to know.
+    fn note(&mut self, state: &State, cpu: usize, what: What, at: Option<Source>) {
+        let in_handler = state.handler(&self.layout, cpu).is_some();
+        if let Some(log) = &mut self.log {
+            log.push(Moment {
+                cpu: id(cpu),
+                in_handler,
+                what,
+                at,
+            });
+        }
+    }
+
+    fn carry_out(&mut self, state: &mut State, cpu: usize, op: Op) -> u64 {
         let l = self.layout;
         match op {
             Op::Me => return cpu as u64,
@@ -496,6 +574,14 @@ impl<'p> Machine<'p> {
         0
     }
 
+    fn note_commit(&mut self, state: &State, cpu: usize, index: usize) {
+        let store = state.buffer(&self.layout, cpu).nth(index);
+        if let Some(Buffered::Store(word, value)) = store {
+            let value = self.values.of(value);
+            self.note(state, cpu, What::Commits { word, value }, None);
+        }
+    }
+
     fn note_write(&mut self, state: &State, cpu: usize, word: WordId) {
         let handler = state.handler(&self.layout, cpu).is_some();
         self.sharing.written(word, Accessor { cpu, handler });
@@ -517,6 +603,37 @@ impl<'p> Machine<'p> {
         for target in targets {
             state.set_irr(&self.layout, target.index(), true);
         }
+    }
+
+    /// Takes `steps` from the start. What happened, as far as it was kept, and what ended it.
+    ///
+    /// # Errors
+    /// A step that cannot be taken where it comes.
+    pub fn walk(
+        &mut self,
+        memory: &[u64],
+        steps: &[Step],
+    ) -> Result<(Vec<Moment>, Option<Violation>), Impossible> {
+        let told =
+            |machine: &mut Self, violation| Ok((machine.log.take().unwrap_or_default(), violation));
+        let mut state = match self.start(memory) {
+            Ok(state) => state,
+            Err(violation) => return told(self, Some(violation)),
+        };
+        let mut possible = Vec::new();
+        for (number, &step) in steps.iter().enumerate() {
+            self.steps(&state, false, &mut possible);
+            if !possible.contains(&step) {
+                return Err(Impossible { number, step });
+            }
+            if let Err(violation) = self.take(&mut state, step) {
+                return told(self, Some(violation));
+            }
+        }
+        self.steps(&state, false, &mut possible);
+        let waiting = self.unfinished(&state);
+        let hangs = possible.is_empty() && !waiting.is_empty();
+        told(self, hangs.then_some(Violation::Hang { waiting }))
     }
 
     /// Where threads have not finished.

@@ -28,6 +28,8 @@ pub enum Op {
     InterruptsOn,
     /// A point that no operation on a word stands for.
     Point(Point),
+    /// A point at which something is done with pages, as a record tells it: its two operands.
+    Work(Point, u64, u64),
     /// Answer: what the word holds.
     Load {
         /// Which.
@@ -137,6 +139,7 @@ impl Op {
                 | Op::Unpin
                 | Op::EnterCritical
                 | Op::Point(_)
+                | Op::Work(..)
                 | Op::Fence(Fence::Acquire)
                 | Op::SpinStart
         )

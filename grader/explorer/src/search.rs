@@ -47,7 +47,7 @@ impl<F: Fn(&Host, usize) -> Box<dyn Protocol<Host>>> Subject for F {
 /// Looks at every state of `scene` that `subject` can reach, at most `limit` of them. Deep first:
 /// finds whether there is a violation, by whatever way.
 pub fn verify(subject: &dyn Subject, scene: &Scene, limit: usize) -> Outcome {
-    with_machine(subject, scene, |machine, start| {
+    explore(subject, scene, |machine, start| {
         loop {
             let outcome = DeepFirst::new(machine, limit).run(start.clone());
             if outcome.found.is_some() || !machine.sharing.begin_again() {
@@ -59,18 +59,43 @@ pub fn verify(subject: &dyn Subject, scene: &Scene, limit: usize) -> Outcome {
 
 /// The same, wide first and without leaving steps out: a violation is found by the fewest steps.
 pub fn shortest(subject: &dyn Subject, scene: &Scene, limit: usize) -> Outcome {
-    with_machine(subject, scene, |machine, start| {
+    explore(subject, scene, |machine, start| {
         wide_first(machine, start, limit)
     })
 }
 
-/// Builds the machine and its first state for `work`; a violation before the first step is all
-/// there is to find.
-fn with_machine(
+/// The outcome of `work`, which gets the machine and its first state; a violation before the first
+/// step is all there is to find.
+fn explore(
     subject: &dyn Subject,
     scene: &Scene,
     work: impl FnOnce(&mut Machine<'_>, State) -> Outcome,
 ) -> Outcome {
+    with_machine(subject, scene, |machine, _, memory| {
+        let mut outcome = match machine.start(memory) {
+            Ok(state) => work(machine, state),
+            Err(violation) => Outcome {
+                states: 1,
+                replays: 0,
+                found: Some(Found {
+                    violation,
+                    steps: Vec::new(),
+                }),
+                complete: true,
+            },
+        };
+        outcome.replays = machine.calls.replays();
+        outcome
+    })
+}
+
+/// Builds the machine for `work`, which also gets the protocol and the words' first values: the
+/// protocol's, then the pages' entries.
+pub(crate) fn with_machine<T>(
+    subject: &dyn Subject,
+    scene: &Scene,
+    work: impl FnOnce(&mut Machine<'_>, &dyn Protocol<Host>, &[u64]) -> T,
+) -> T {
     let (protocol, memory) = host::build(scene.cpus, |machine| {
         let protocol = subject.build(machine, scene.cpus);
         // Made by the seam, so that their numbers follow the protocol's.
@@ -82,20 +107,7 @@ fn with_machine(
     let entries = WordId((memory.len() - usize::from(scene.pages)) as u16);
     let calls = Calls::new(&*protocol, entries);
     let mut machine = Machine::new(scene.clone(), calls, entries, memory.len());
-    let mut outcome = match machine.start(&memory) {
-        Ok(state) => work(&mut machine, state),
-        Err(violation) => Outcome {
-            states: 1,
-            replays: 0,
-            found: Some(Found {
-                violation,
-                steps: Vec::new(),
-            }),
-            complete: true,
-        },
-    };
-    outcome.replays = machine.calls.replays();
-    outcome
+    work(&mut machine, &*protocol, &memory)
 }
 
 /// A hasher for fingerprints, which are random already.

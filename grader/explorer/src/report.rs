@@ -1,0 +1,182 @@
+//! A story for people: which invariant, lanes, and the lines of the source.
+
+use crate::host::Source;
+use crate::machine::Violation;
+use crate::op::Op;
+use crate::story::{Story, What};
+use evidence::judge::{INVARIANTS, judge};
+use evidence::lanes::{View, window};
+use evidence::{Evidence, Timeline};
+use shootdown::Point;
+use std::fmt::Write;
+
+/// What a story that ends badly speaks against, and why.
+pub(crate) struct Verdict {
+    /// The invariant, 1 to 20.
+    pub invariant: u8,
+    /// A sentence on what was expected, if the judge has one.
+    pub words: Option<String>,
+}
+
+/// The rule of an invariant.
+pub(crate) fn rule(invariant: u8) -> &'static str {
+    let found = INVARIANTS.iter().find(|rule| rule.number == invariant);
+    found.map_or("", |invariant| invariant.rule)
+}
+
+/// Whom the story speaks against. The protocol's own assertion says so itself; else the judge of the
+/// kernel's evidence does; where the records are too short for it, what has come about.
+pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
+    let evidence = Evidence {
+        header: None,
+        records: story.records.clone(),
+        totals: None,
+        defects: Vec::new(),
+        verified: true,
+    };
+    let timeline = Timeline::new(story.records.clone());
+    let findings = judge(&evidence, &timeline).findings;
+    let named = findings
+        .into_iter()
+        .filter(|finding| finding.invariant != 0);
+    // The earliest cause: what is broken first leads to the rest.
+    let first = named.min_by_key(|finding| finding.records.iter().min().copied());
+    if let Some(invariant) = violation.names() {
+        return Verdict {
+            invariant,
+            words: None,
+        };
+    }
+    if let Some(finding) = first {
+        return Verdict {
+            invariant: finding.invariant,
+            words: Some(finding.text),
+        };
+    }
+    let invariant = match violation {
+        Violation::Stale { .. } => 5,
+        Violation::Panic { .. } | Violation::Livelock { .. } => 6,
+        Violation::Hang { .. } => hang(story),
+    };
+    Verdict {
+        invariant,
+        words: None,
+    }
+}
+
+/// A wait that nothing can end: with interrupts off (I7), for an interrupt that was never sent or
+/// was sent too early (I2), or for a target that came and did not answer (I6).
+fn hang(story: &Story) -> u8 {
+    let mut off = shootdown::CpuSet::EMPTY;
+    let mut waits = shootdown::CpuSet::EMPTY;
+    let mut served = false;
+    for moment in &story.moments {
+        match moment.what {
+            What::Asks {
+                op: Op::InterruptsOff,
+                ..
+            } => off = off.with(moment.cpu),
+            What::Asks {
+                op: Op::InterruptsOn,
+                ..
+            } => off = off.without(moment.cpu),
+            What::Asks {
+                op: Op::Point(Point::Wait),
+                ..
+            } => waits = waits.with(moment.cpu),
+            What::Enters => served = true,
+            _ => {}
+        }
+    }
+    match (off.and(waits).is_empty(), served) {
+        (false, _) => 7,
+        (true, true) => 6,
+        (true, false) => 2,
+    }
+}
+
+/// The story as text: lanes, then who did what at which line.
+pub(crate) fn text(story: &Story, width: usize, ascii: bool) -> String {
+    let mut text = String::new();
+    let timeline = Timeline::new(story.records.clone());
+    let view = View {
+        width,
+        ascii,
+        ..View::default()
+    };
+    let last = story.records.len().saturating_sub(1);
+    for line in window(&timeline, 0, last, &view) {
+        let _ = writeln!(text, "{line}");
+    }
+    text.push('\n');
+    for moment in &story.moments {
+        if let Some(what) = words(&moment.what) {
+            let place = if moment.in_handler { " (handler)" } else { "" };
+            let cpu = format!("CPU {}{place}", moment.cpu);
+            let line = format!("  {cpu:<16} {what:<44} {}", source(moment.at));
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
+    }
+    text
+}
+
+fn source(at: Option<Source>) -> String {
+    at.map_or(String::new(), |at| {
+        let file = at.file().rsplit('/').next().unwrap_or_default();
+        format!("{file}:{}", at.line())
+    })
+}
+
+/// What happened, in words; nothing for what is of no interest.
+fn words(what: &What) -> Option<String> {
+    Some(match *what {
+        What::Enters => "takes the interrupt".into(),
+        What::Leaves => "ends the handler".into(),
+        What::Walks { page, .. } => format!("walks the page table for page {page}"),
+        What::Moves { to } => format!("its thread moves to CPU {to}"),
+        What::Switches { thread } => format!("runs thread {thread}"),
+        What::Commits { word, value } => {
+            format!("its store of {value:#x} to word {} becomes visible", word.0)
+        }
+        What::Ends(_) => "the shootdown returns".into(),
+        What::Asks { op, answer } => return operation(op, answer),
+    })
+}
+
+fn operation(op: Op, answer: u64) -> Option<String> {
+    let named = |point: Option<Point>, rest: String| match point {
+        Some(point) => format!("{point}: {rest}"),
+        None => rest,
+    };
+    Some(match op {
+        Op::Load { word, point } => named(point, format!("loads word {}: {answer:#x}", word.0)),
+        Op::Store {
+            word, value, point, ..
+        } => named(point, format!("stores {value:#x} to word {}", word.0)),
+        Op::Modify {
+            word,
+            change,
+            point,
+        } => {
+            let value = change.apply(answer);
+            named(
+                point,
+                format!("changes word {} from {answer:#x} to {value:#x}", word.0),
+            )
+        }
+        Op::Send(targets) => format!("send: to CPUs {targets}"),
+        Op::Invlpg(page) => format!("INVLPG of page {page}"),
+        Op::FlushAll => "flushes its TLB".into(),
+        Op::InterruptsOff => "interrupts off".into(),
+        Op::InterruptsOn => "interrupts on".into(),
+        Op::Point(point) | Op::Work(point, ..) => format!("{point}"),
+        Op::Pin => "pinned".into(),
+        Op::Unpin => "no longer pinned".into(),
+        Op::EnterCritical => "enters the critical section".into(),
+        Op::LeaveCritical => "leaves the critical section".into(),
+        Op::Fence(fence) => format!("fence: {fence:?}"),
+        Op::Me | Op::InterruptsEnabled | Op::SpinStart => return None,
+        Op::SpinAgain => "waits on".into(),
+        Op::Return | Op::Panicked(_) => return None,
+    })
+}

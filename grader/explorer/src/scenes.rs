@@ -1,0 +1,117 @@
+//! The scenes that a protocol is explored in, by name.
+
+use crate::calls::Call;
+use crate::machine::{Memory, Scene, Script};
+
+/// A scene, with what it is for.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// The name by which the command line and schedules know it.
+    pub name: &'static str,
+    /// What happens in it, in a phrase.
+    pub doc: &'static str,
+    /// The scene.
+    pub scene: Scene,
+}
+
+/// One CPU of `cpus` for each of `initiators` changes a page of its own.
+fn apart(cpus: usize, initiators: usize) -> Scene {
+    Scene {
+        cpus,
+        threads: (0..initiators)
+            .map(|cpu| Script {
+                cpu: cpu as u8,
+                calls: vec![change(cpu as u8, 1)],
+            })
+            .collect(),
+        pages: initiators as u8,
+        memory: Memory::Tso,
+        send_fences: true,
+        scheduler: false,
+    }
+}
+
+const fn change(first: u8, pages: u8) -> Call {
+    Call::Change {
+        first,
+        pages,
+        version: 1,
+    }
+}
+
+/// CPU 0 changes `calls`, one after the other.
+fn in_turn(cpus: usize, pages: u8, calls: Vec<Call>) -> Scene {
+    Scene {
+        threads: vec![Script { cpu: 0, calls }],
+        pages,
+        ..apart(cpus, 1)
+    }
+}
+
+/// Two threads of CPU 0, which is preempted and moved wherever that is allowed.
+fn preempted() -> Scene {
+    let thread = |page| Script {
+        cpu: 0,
+        calls: vec![change(page, 1)],
+    };
+    Scene {
+        threads: vec![thread(0), thread(1)],
+        pages: 2,
+        scheduler: true,
+        ..apart(2, 1)
+    }
+}
+
+fn relaxed(scene: Scene) -> Scene {
+    Scene {
+        memory: Memory::Relaxed,
+        ..scene
+    }
+}
+
+/// Every scene, the quickest first.
+#[must_use]
+pub fn all() -> Vec<Named> {
+    let named = |name, doc, scene| Named { name, doc, scene };
+    vec![
+        named("one", "2 CPUs; CPU 0 changes a page", apart(2, 1)),
+        named(
+            "range",
+            "2 CPUs; CPU 0 changes two pages with one shootdown",
+            in_turn(2, 2, vec![change(0, 2)]),
+        ),
+        named(
+            "again",
+            "2 CPUs; CPU 0 changes a page, then another",
+            in_turn(2, 2, vec![change(0, 1), change(1, 1)]),
+        ),
+        named("both", "2 CPUs; each changes a page", apart(2, 2)),
+        named("third", "3 CPUs; CPU 0 changes a page", apart(3, 1)),
+        named(
+            "moved",
+            "2 CPUs; two threads of CPU 0 change a page each, and are preempted and moved",
+            preempted(),
+        ),
+        named(
+            "two-of-three",
+            "3 CPUs; two change a page each",
+            apart(3, 2),
+        ),
+        named(
+            "again-weak",
+            "as `again`, with stores that others see in any order that is not forbidden",
+            relaxed(in_turn(2, 2, vec![change(0, 1), change(1, 1)])),
+        ),
+        named(
+            "both-weak",
+            "as `both`, with stores that others see in any order that is not forbidden",
+            relaxed(apart(2, 2)),
+        ),
+    ]
+}
+
+/// The scene of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<Named> {
+    all().into_iter().find(|scene| scene.name == name)
+}

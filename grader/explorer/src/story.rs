@@ -1,0 +1,328 @@
+//! A way through a scene, told: who did what, where in the source, and what a kernel would have recorded.
+//!
+//! The records are the evidence's, so whatever draws or judges a run of the kernel does so for a
+//! counterexample: each thing that happens is a tick of the clock.
+
+use crate::calls::Call;
+use crate::host::{self, SPACE, Source, address};
+use crate::machine::{Scene, Step, Violation};
+use crate::op::{Op, WordId};
+use crate::search::{self, Subject};
+use evidence::{Event, Kind, Place, Purpose, Record};
+use shootdown::{CpuId, CpuSet, Operation, PAGE_SIZE, Point};
+
+/// The vector that records give the shootdown interrupt: the kernel's.
+const VECTOR: u64 = 244;
+/// A page-table change that replaces an entry, as the records number them.
+const REPLACE: u64 = 1;
+
+/// Something that a CPU does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum What {
+    /// An operation of the seam, and what the machine answered.
+    Asks {
+        /// The operation.
+        op: Op,
+        /// The answer; 0 where there is none.
+        answer: u64,
+    },
+    /// A store leaves its store buffer: from here on others see it.
+    Commits {
+        /// The word.
+        word: WordId,
+        /// What is in it now.
+        value: u64,
+    },
+    /// It takes the interrupt.
+    Enters,
+    /// The handler is over.
+    Leaves,
+    /// It walks the page table, and its TLB holds what it finds.
+    Walks {
+        /// The page.
+        page: u8,
+        /// The entry's version.
+        version: u16,
+    },
+    /// Its thread moves.
+    Moves {
+        /// Where to.
+        to: CpuId,
+    },
+    /// It runs another thread.
+    Switches {
+        /// Which.
+        thread: u8,
+    },
+    /// What it was called for is done.
+    Ends(Call),
+}
+
+/// One thing that happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Where.
+    pub cpu: CpuId,
+    /// Whether in the interrupt handler.
+    pub in_handler: bool,
+    /// What.
+    pub what: What,
+    /// The line of the source that asked for it.
+    pub at: Option<Source>,
+}
+
+/// What happened, first to last.
+#[derive(Clone, Debug, Default)]
+pub struct Story {
+    /// Everything.
+    pub moments: Vec<Moment>,
+    /// What a kernel would have recorded of it, in the same order.
+    pub records: Vec<Record>,
+    /// For each record the moment that it is of; none for the violation's own.
+    pub moment_of: Vec<Option<usize>>,
+    /// How it ends, if not well.
+    pub violation: Option<Violation>,
+}
+
+/// A step of a schedule that cannot be taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Impossible {
+    /// Its number, from 0.
+    pub number: usize,
+    /// The step.
+    pub step: Step,
+}
+
+/// Takes `steps` from the start of `scene`, and tells what happens. A story that no rule ended, and after
+/// which nothing can happen any more while threads wait, ends in a hang.
+///
+/// # Errors
+/// [`Impossible`] if a step cannot be taken where it comes.
+pub fn retell(subject: &dyn Subject, scene: &Scene, steps: &[Step]) -> Result<Story, Impossible> {
+    let mut places = Vec::new();
+    let told = search::with_machine(subject, scene, |machine, protocol, memory| {
+        places = name_words(protocol, scene.cpus, memory.len());
+        machine.log = Some(Vec::new());
+        machine.walk(memory, steps)
+    });
+    let (moments, violation) = told?;
+    let mut teller = Teller {
+        places,
+        numbers: vec![0; scene.cpus],
+        generations: vec![0; scene.cpus],
+        loaded: vec![None; scene.cpus],
+        cpus: CpuSet::first(scene.cpus),
+        story: Story::default(),
+    };
+    for (number, moment) in moments.iter().enumerate() {
+        teller.tell(number, moment, scene);
+    }
+    if let Some(violation) = &violation {
+        teller.end(violation);
+    }
+    Ok(Story {
+        moments,
+        violation,
+        ..teller.story
+    })
+}
+
+/// The places of the words that have one.
+fn name_words(
+    protocol: &dyn shootdown::Protocol<host::Host>,
+    cpus: usize,
+    words: usize,
+) -> Vec<u64> {
+    let mut places = vec![0; words];
+    let all = || CpuSet::first(cpus).into_iter();
+    for initiator in all() {
+        let place = |purpose, target| Place {
+            purpose,
+            target,
+            initiator: Some(initiator),
+        };
+        if let Some(word) = protocol.head(initiator) {
+            places[usize::from(word.id().0)] = place(Purpose::Head, None).packed();
+        }
+        for target in all().filter(|&target| target != initiator) {
+            if let Some(word) = protocol.slot(target, initiator) {
+                places[usize::from(word.id().0)] = place(Purpose::Slot, Some(target)).packed();
+            }
+        }
+    }
+    places
+}
+
+struct Teller {
+    places: Vec<u64>,
+    /// How many records each CPU has.
+    numbers: Vec<u64>,
+    /// The generation that each CPU published last.
+    generations: Vec<u64>,
+    /// What each CPU read last.
+    loaded: Vec<Option<(WordId, u64)>>,
+    cpus: CpuSet,
+    story: Story,
+}
+
+impl Teller {
+    fn push(&mut self, moment: Option<usize>, cpu: CpuId, event: impl Into<Event>, a: u64, b: u64) {
+        let number = &mut self.numbers[cpu.index()];
+        self.story.records.push(Record {
+            cpu,
+            number: *number,
+            tsc: self.story.records.len() as u64,
+            event: event.into(),
+            a,
+            b,
+        });
+        *number += 1;
+        self.story.moment_of.push(moment);
+    }
+
+    fn tell(&mut self, number: usize, moment: &Moment, scene: &Scene) {
+        let (cpu, some) = (moment.cpu, Some(number));
+        match moment.what {
+            What::Asks { op, answer } => self.asked(number, cpu, op, answer, scene),
+            What::Enters => self.push(some, cpu, Kind::Enter, VECTOR, 0),
+            What::Leaves => self.push(some, cpu, Kind::Leave, VECTOR, 0),
+            What::Ends(Call::Change { .. }) => {
+                let generation = self.generations[cpu.index()];
+                self.push(some, cpu, Kind::End, 0, generation);
+            }
+            What::Switches { thread } => {
+                self.push(
+                    some,
+                    cpu,
+                    Kind::Switch,
+                    u64::from(thread),
+                    u64::from(SPACE.0),
+                );
+            }
+            What::Ends(Call::Handle)
+            | What::Commits { .. }
+            | What::Walks { .. }
+            | What::Moves { .. } => {}
+        }
+    }
+
+    fn asked(&mut self, number: usize, cpu: CpuId, op: Op, answer: u64, scene: &Scene) {
+        let some = Some(number);
+        match op {
+            Op::Point(Point::Copy) => {
+                let (word, value) = self.loaded[cpu.index()].unwrap_or((WordId(0), 0));
+                let place = self.place(word);
+                self.push(some, cpu, Point::Copy, place, value);
+            }
+            Op::Point(point) => self.push(some, cpu, point, 0, 0),
+            Op::Work(point, a, b) => self.push(some, cpu, point, a, b),
+            Op::Load { word, .. } => self.loaded[cpu.index()] = Some((word, answer)),
+            Op::Store {
+                word,
+                value,
+                point: Some(point),
+                ..
+            } => self.stored(number, cpu, word, value, point, scene),
+            Op::Modify {
+                word,
+                change,
+                point: Some(point),
+            } => self.stored(number, cpu, word, change.apply(answer), point, scene),
+            Op::Send(targets) => {
+                self.push(some, cpu, Point::Send, targets.bits(), 0);
+                self.push(some, cpu, Kind::Ipi, targets.bits(), VECTOR);
+            }
+            Op::Invlpg(page) => {
+                self.push(some, cpu, Kind::Invlpg, address(page), u64::from(SPACE.0));
+            }
+            Op::FlushAll => self.push(some, cpu, Kind::LoadCr3, u64::from(SPACE.0), 0),
+            Op::InterruptsOff => self.push(some, cpu, Kind::InterruptsOff, 0, 0),
+            Op::InterruptsOn => self.push(some, cpu, Kind::InterruptsOn, 0, 0),
+            _ => {}
+        }
+    }
+
+    fn stored(
+        &mut self,
+        number: usize,
+        cpu: CpuId,
+        word: WordId,
+        value: u64,
+        point: Point,
+        scene: &Scene,
+    ) {
+        let some = Some(number);
+        match point {
+            Point::PteStore => {
+                let page = word.0 - (self.places.len() as u16 - u16::from(scene.pages));
+                self.changed(number, cpu, page as u8, scene);
+            }
+            Point::Generation => {
+                self.generations[cpu.index()] = value;
+                self.push(some, cpu, point, self.place(word), value);
+            }
+            _ => self.push(some, cpu, point, self.place(word), value),
+        }
+    }
+
+    /// An entry changes; the shootdown of it begins once all of its call have.
+    fn changed(&mut self, number: usize, cpu: CpuId, page: u8, scene: &Scene) {
+        let space = u64::from(SPACE.0);
+        let end = |page: u8| address(page) + PAGE_SIZE;
+        let some = Some(number);
+        self.push(
+            some,
+            cpu,
+            Point::PteStore,
+            address(page) | REPLACE,
+            end(page) | space,
+        );
+        let calls = scene.threads.iter().flat_map(|script| &script.calls);
+        let begun = calls.copied().find_map(|call| match call {
+            Call::Change { first, pages, .. } if first + pages - 1 == page => Some((first, pages)),
+            _ => None,
+        });
+        if let Some((first, pages)) = begun {
+            let operation = if pages == 1 {
+                Operation::Page
+            } else {
+                Operation::Range
+            };
+            let a = address(first) | operation as u64;
+            self.push(some, cpu, Kind::Begin, a, end(page) | space);
+            let all = self.cpus.bits();
+            self.push(some, cpu, Kind::Holders, all, all);
+            self.generations[cpu.index()] = 0;
+        }
+    }
+
+    fn place(&self, word: WordId) -> u64 {
+        self.places.get(usize::from(word.0)).copied().unwrap_or(0)
+    }
+
+    fn end(&mut self, violation: &Violation) {
+        match violation {
+            Violation::Stale {
+                cpu,
+                page,
+                held,
+                required,
+            } => {
+                let page = address(*page) | u64::from(SPACE.0);
+                let tags = u64::from(*held) << 32 | u64::from(*required);
+                self.push(None, *cpu, Kind::Stale, page, tags);
+            }
+            Violation::Panic { cpu, .. } | Violation::Livelock { cpu } => {
+                let invariant = u64::from(violation.names().unwrap_or(0));
+                self.push(None, *cpu, Kind::Violation, invariant, 0);
+            }
+            Violation::Hang { waiting } => {
+                for cpu in *waiting {
+                    let late = self.cpus.without(cpu);
+                    let wanted = self.generations[cpu.index()];
+                    self.push(None, cpu, Kind::Stuck, late.bits(), wanted);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `kit explore`: every interleaving of a protocol, on the host.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use explorer::command::{self, Ending};
+use explorer::{Host, Subject};
+use shootdown::{GlobalLock, Protocol, Queue, Scoreboard, Settings};
+
+use crate::run::Outcome;
+use crate::status::{Failure, Status};
+use crate::terminal;
+
+/// What the statuses mean here.
+pub const STATUS: &str = "Exit status:
+    0  no rule is broken in any scene, and every state of each was looked at
+    2  the command line, or a file it names, is wrong
+    6  nothing was found, but not every state was looked at: that proves nothing
+    8  a rule is broken: the shortest way there is shown";
+
+/// Arguments of `kit explore`.
+#[derive(Args, Clone, Debug)]
+pub struct ExploreArgs {
+    /// The protocol
+    #[arg(value_enum, default_value_t)]
+    pub protocol: Name,
+
+    /// Explore this scene only; may be repeated
+    #[arg(long = "scene", value_name = "NAME")]
+    pub scenes: Vec<String>,
+
+    /// Look at so many states of a scene at most
+    #[arg(long, value_name = "STATES")]
+    pub limit: Option<usize>,
+
+    /// Write the schedule that breaks a rule to FILE
+    #[arg(long, value_name = "FILE")]
+    pub schedule: Option<PathBuf>,
+
+    /// Take the steps of the schedule in FILE once more, and tell what happens
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenes", "limit", "schedule"])]
+    pub replay: Option<PathBuf>,
+
+    /// Draw with ASCII only
+    #[arg(long)]
+    pub ascii: bool,
+
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+
+    /// Say which scenes there are
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// The kit's protocols.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Name {
+    /// FreeBSD's since 2020
+    #[default]
+    Scoreboard,
+    /// What it replaced
+    GlobalLock,
+    /// In Linux's manner
+    Queue,
+}
+
+impl Subject for Name {
+    fn build(&self, machine: &Host, cpus: usize) -> Box<dyn Protocol<Host>> {
+        let settings = Settings::default();
+        match self {
+            Name::Scoreboard => Box::new(Scoreboard::new(machine, cpus, settings)),
+            Name::GlobalLock => Box::new(GlobalLock::new(machine, cpus, settings)),
+            Name::Queue => Box::new(Queue::new(machine, cpus, 2, settings)),
+        }
+    }
+}
+
+/// Explores.
+///
+/// # Errors
+/// [`Status::Violation`] if a rule is broken, [`Status::Unfinished`] if not every state was looked at,
+/// [`Status::Usage`] for a wrong scene or schedule.
+pub fn explore(args: &ExploreArgs) -> Result<Outcome, Failure> {
+    let name = args.protocol.to_possible_value();
+    let name = name.as_ref().map_or("", |value| value.get_name());
+    match command::run(name, &args.protocol, words(args)) {
+        Ending::Holds => Ok(Outcome::Done),
+        Ending::Violation => Err(Failure::new(Status::Violation, "a rule is broken")),
+        Ending::Unfinished => Err(Failure::new(
+            Status::Unfinished,
+            "not every state was looked at, which proves nothing",
+        )
+        .advise("--limit STATES looks at more")),
+        Ending::Usage => Err(Failure::new(Status::Usage, "nothing was explored")),
+    }
+}
+
+/// The arguments as the explorer's own program takes them.
+fn words(args: &ExploreArgs) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    let mut option = |name: &str, value: Option<OsString>| {
+        words.push(name.into());
+        words.extend(value);
+    };
+    for scene in &args.scenes {
+        option("--scene", Some(scene.into()));
+    }
+    if let Some(limit) = args.limit {
+        option("--limit", Some(limit.to_string().into()));
+    }
+    for (name, file) in [("--schedule", &args.schedule), ("--replay", &args.replay)] {
+        if let Some(file) = file {
+            option(name, Some(file.into()));
+        }
+    }
+    if let Some(width) = terminal::columns() {
+        option("--width", Some(width.to_string().into()));
+    }
+    for (name, given) in [
+        ("--ascii", args.ascii),
+        ("--json", args.json),
+        ("--list", args.list),
+    ] {
+        if given {
+            option(name, None);
+        }
+    }
+    words
+}
