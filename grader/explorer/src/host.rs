@@ -122,11 +122,12 @@ impl Host {
         if std::thread::panicking() {
             return 0;
         }
+        let at = Location::caller();
         let answer = CONTEXT.with_borrow_mut(|context| {
             assert!(context.running, "{op:?} asked outside a call");
             let answer = context.answers.get(context.asked.len()).copied();
             context.asked.push(op);
-            context.at = Some(Location::caller());
+            context.at = Some(at);
             answer
         });
         match answer {

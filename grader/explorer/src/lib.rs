@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod cause;
 pub mod command;
 mod host;
 mod machine;

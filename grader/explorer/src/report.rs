@@ -1,5 +1,6 @@
 //! A story for people: which invariant, lanes, and the lines of the source.
 
+use crate::cause::cause;
 use crate::host::Source;
 use crate::machine::Violation;
 use crate::op::Op;
@@ -24,9 +25,28 @@ pub(crate) fn rule(invariant: u8) -> &'static str {
     found.map_or("", |invariant| invariant.rule)
 }
 
-/// Whom the story speaks against. The protocol's own assertion says so itself; else the judge of the
-/// kernel's evidence does; where the records are too short for it, what has come about.
+/// What the story speaks against. The protocol's own assertion says so itself; else the first thing that it
+/// did wrong does, by its own words; else the judge of the kernel's evidence; where the records are too short
+/// for that, what has come about.
 pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
+    if let Some(invariant) = violation.names() {
+        return Verdict {
+            invariant,
+            words: None,
+        };
+    }
+    if let Some(cause) = cause(story) {
+        let at = source(cause.at);
+        let at = if at.is_empty() {
+            at
+        } else {
+            format!(" ({at})")
+        };
+        return Verdict {
+            invariant: cause.invariant,
+            words: Some(format!("{}{at}", cause.words)),
+        };
+    }
     let evidence = Evidence {
         header: None,
         records: story.records.clone(),
@@ -39,14 +59,8 @@ pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
     let named = findings
         .into_iter()
         .filter(|finding| finding.invariant != 0);
-    // The earliest cause: what is broken first leads to the rest.
+    // What is broken first leads to the rest.
     let first = named.min_by_key(|finding| finding.records.iter().min().copied());
-    if let Some(invariant) = violation.names() {
-        return Verdict {
-            invariant,
-            words: None,
-        };
-    }
     if let Some(finding) = first {
         return Verdict {
             invariant: finding.invariant,

@@ -97,13 +97,11 @@ pub fn read(text: &str) -> Result<(Named, Vec<Step>), String> {
         let given = line.split_whitespace().count() - 1;
         if numbers.len() != *count || given != *count {
             let what = if *count == 1 {
-                "a number"
+                "a number below 256 was"
             } else {
-                "two numbers"
+                "two numbers below 256 were"
             };
-            return Err(wrong(&format!(
-                "{what} below 256 was expected after `{word}`"
-            )));
+            return Err(wrong(&format!("{what} expected after `{word}`")));
         }
         let second = numbers.get(1).copied().unwrap_or(0);
         steps.push(match word {

@@ -220,3 +220,108 @@ fn a_right_protocol_that_is_taken_for_wrong() {
         );
     }
 }
+
+/// The invariant that each mutation's comment names.
+const BLAMED: [(Mutation, u8); 13] = [
+    (Mutation::ZeroBeforePublish, 1),
+    (Mutation::NoReleaseFence, 1),
+    (Mutation::NoWait, 3),
+    (Mutation::NoCriticalSection, 19),
+    (Mutation::AcknowledgeBeforeCopy, 4),
+    (Mutation::NoInvalidation, 5),
+    (Mutation::NoDrain, 6),
+    (Mutation::WaitsMasked, 7),
+    (Mutation::SendsToFewer, 11),
+    (Mutation::GenerationZero, 12),
+    (Mutation::Transposed, 13),
+    (Mutation::OffByOne, 17),
+    (Mutation::NotPinned, 19),
+];
+
+#[test]
+fn a_counterexample_that_blames_another_invariant_or_cannot_be_replayed() {
+    for (mutation, invariant) in BLAMED {
+        let subject = textbook(mutation);
+        let mut scenes = scenes::all().into_iter();
+        let found = scenes.find_map(|named| {
+            verify(&subject, &named.scene, 5_000_000).found?;
+            let found = shortest(&subject, &named.scene, 2_000_000).found;
+            Some((named, found.expect("what the other search found")))
+        });
+        let (named, found) = found.unwrap_or_else(|| panic!("{mutation:?} is not found"));
+        let text = schedule::write("a remark", named.name, &found.steps);
+        let (again, steps) = schedule::read(&text).unwrap();
+        let story = retell(&subject, &again.scene, &steps).unwrap();
+        assert_eq!(
+            story.violation.as_ref(),
+            Some(&found.violation),
+            "{mutation:?}"
+        );
+        let verdict = report::verdict(&story, &found.violation);
+        assert_eq!(
+            verdict.invariant, invariant,
+            "{mutation:?}: {:?}",
+            verdict.words
+        );
+    }
+}
+
+#[test]
+fn a_line_of_the_source_that_is_not_the_protocol_s() {
+    let scene = scenes::find("one").unwrap().scene;
+    let found = shortest(&textbook(Mutation::NoWait), &scene, 10_000).found;
+    let steps = found.unwrap().steps;
+    let story = retell(&textbook(Mutation::NoWait), &scene, &steps).unwrap();
+    let sent = |moment: &&Moment| {
+        matches!(
+            moment.what,
+            What::Asks {
+                op: Op::Send(_),
+                ..
+            }
+        )
+    };
+    let sent = story.moments.iter().find(sent).unwrap();
+    assert!(
+        sent.at.unwrap().file().ends_with("textbook.rs"),
+        "{:?}",
+        sent.at
+    );
+}
+
+#[test]
+fn a_schedule_of_another_protocol_taken_for_this_one_s() {
+    let scene = scenes::find("one").unwrap().scene;
+    // Nothing is pending at the start.
+    let steps = [Step::Interrupt(0)];
+    let told = retell(&scoreboard, &scene, &steps);
+    let number = 0;
+    let step = steps[0];
+    assert_eq!(told.err(), Some(Impossible { number, step }));
+}
+
+#[test]
+fn a_schedule_with_a_mistake_that_is_not_said() {
+    for (text, said) in [
+        ("", "the schedule is empty"),
+        ("do 1", "line 1: `do 1`: `scene NAME` was expected"),
+        ("scene nowhere", "a scene was expected: one, "),
+        (
+            "scene one\n# so\njump 1",
+            "line 3: `jump 1`: a step was expected: do, ",
+        ),
+        (
+            "scene one\ndo",
+            "a number below 256 was expected after `do`",
+        ),
+        ("scene one\ndo 256", "a number below 256"),
+        (
+            "scene one\ncommit 1",
+            "two numbers below 256 were expected after `commit`",
+        ),
+        ("scene one\ndo 1 2", "a number below 256"),
+    ] {
+        let error = schedule::read(text).unwrap_err();
+        assert!(error.contains(said), "{text:?}: {error}");
+    }
+}

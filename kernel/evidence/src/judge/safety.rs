@@ -136,9 +136,13 @@ fn blame(court: &Court<'_>, shootdown: &Shootdown, holder: CpuId, stopped: bool)
     };
     let records = court.timeline.records();
     let performed = service.invalidate.map(|index| records[index].range());
-    if performed.is_some_and(|performed| !performed.includes(&shootdown.request)) {
-        // It did what another request says.
-        return 1;
+    if let Some(performed) = performed
+        && !performed.includes(&shootdown.request)
+    {
+        // Some of its pages, or what another request says.
+        let some = performed.space == shootdown.request.space
+            && performed.start == shootdown.request.start;
+        return if some { 17 } else { 1 };
     }
     let executed: Vec<&Record> = service
         .executed

@@ -1,0 +1,232 @@
+//! What a protocol did wrong before it showed: the judge goes by what the kernel records of itself, here the
+//! protocol's own words count as well.
+
+use crate::host::Source;
+use crate::op::{Op, WordId};
+use crate::story::{Story, What};
+use evidence::{Event, Place, Record};
+use shootdown::{CpuId, CpuSet, Point};
+
+/// The first thing that a protocol did wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Cause {
+    /// Which invariant speaks against it, 1 to 20.
+    pub invariant: u8,
+    /// What was done, in a sentence.
+    pub words: String,
+    /// Where in the source.
+    pub at: Option<Source>,
+}
+
+/// What a CPU has done for the shootdown that it initiates, handlers left out.
+#[derive(Clone, Default)]
+struct Initiator {
+    zeroed: CpuSet,
+    acknowledged: CpuSet,
+    /// It has asked which CPU it is.
+    knows_itself: bool,
+}
+
+/// What a CPU's handler has done for the request that it serves.
+#[derive(Clone, Copy, Default)]
+struct Target {
+    copied: bool,
+    acknowledged: bool,
+}
+
+/// A store that others do not see yet.
+struct Buffered {
+    cpu: CpuId,
+    word: WordId,
+    point: Option<Point>,
+    at: Option<Source>,
+}
+
+struct Search<'s> {
+    story: &'s Story,
+    initiators: Vec<Initiator>,
+    targets: Vec<Target>,
+    buffered: Vec<Buffered>,
+}
+
+/// Looks for it, first to last.
+pub(crate) fn cause(story: &Story) -> Option<Cause> {
+    let cpus = story.moments.iter().map(|moment| moment.cpu.index() + 1);
+    let cpus = cpus.max().unwrap_or(0);
+    let mut search = Search {
+        story,
+        initiators: vec![Initiator::default(); cpus],
+        targets: vec![Target::default(); cpus],
+        buffered: Vec::new(),
+    };
+    let mut records = story.records.iter().zip(&story.moment_of).peekable();
+    for number in 0..story.moments.len() {
+        if let Some(cause) = search.moment(number) {
+            return Some(cause);
+        }
+        while let Some((record, _)) = records.next_if(|(_, of)| **of == Some(number)) {
+            if let Some(cause) = search.record(record, number) {
+                return Some(cause);
+            }
+        }
+    }
+    None
+}
+
+impl Search<'_> {
+    fn cause(&self, invariant: u8, words: String, number: usize) -> Option<Cause> {
+        Some(Cause {
+            invariant,
+            words,
+            at: self.story.moments[number].at,
+        })
+    }
+
+    fn moment(&mut self, number: usize) -> Option<Cause> {
+        let moment = &self.story.moments[number];
+        let cpu = moment.cpu;
+        let initiator = &mut self.initiators[cpu.index()];
+        match moment.what {
+            What::Switches { .. } if !initiator.zeroed.is_empty() => {
+                let words = format!("CPU {cpu} ran another thread in the middle of a shootdown");
+                return self.cause(19, words, number);
+            }
+            What::Asks { op: Op::Me, .. } if !moment.in_handler => initiator.knows_itself = true,
+            What::Asks {
+                op: Op::Store { word, point, .. },
+                ..
+            } => self.buffered.push(Buffered {
+                cpu,
+                word,
+                point,
+                at: moment.at,
+            }),
+            What::Asks {
+                op:
+                    Op::Modify { .. }
+                    | Op::Invlpg(_)
+                    | Op::FlushAll
+                    | Op::Fence(crate::Fence::Full)
+                    | Op::Send(_),
+                ..
+            }
+            | What::Leaves
+            | What::Switches { .. } => self.buffered.retain(|store| store.cpu != cpu),
+            What::Commits { word, .. } => return self.commits(cpu, word),
+            What::Moves { to } if initiator.knows_itself => {
+                let words = format!(
+                    "the thread moved from CPU {cpu} to CPU {to} in the middle of its shootdown"
+                );
+                return self.cause(19, words, number);
+            }
+            What::Ends(crate::Call::Change { .. }) => {
+                let done = core::mem::take(initiator);
+                let silent = done.zeroed.minus(done.acknowledged);
+                if !silent.is_empty() {
+                    let words = format!(
+                        "CPU {cpu}'s shootdown returned before CPUs {silent} had acknowledged it"
+                    );
+                    return self.cause(3, words, number);
+                }
+            }
+            What::Enters => self.targets[cpu.index()] = Target::default(),
+            _ => {}
+        }
+        None
+    }
+
+    /// A store becomes visible: a zero after the whole request.
+    fn commits(&mut self, cpu: CpuId, word: WordId) -> Option<Cause> {
+        let own = |store: &Buffered| store.cpu == cpu;
+        let index = self
+            .buffered
+            .iter()
+            .position(|store| own(store) && store.word == word)?;
+        let store = self.buffered.remove(index);
+        let late = self.buffered[..index].iter().find(|other| {
+            own(other) && !matches!(other.point, Some(Point::PteStore | Point::Zero))
+        })?;
+        (store.point == Some(Point::Zero)).then(|| Cause {
+            invariant: 1,
+            words: format!(
+                "others saw CPU {cpu}'s zero before a word of the request that it announces"
+            ),
+            at: late.at,
+        })
+    }
+
+    fn record(&mut self, record: &Record, number: usize) -> Option<Cause> {
+        let (cpu, Event::Point(point)) = (record.cpu, record.event) else {
+            return None;
+        };
+        match point {
+            Point::Generation if record.b == 0 => {
+                let words = format!("CPU {cpu} published generation 0, which means pending");
+                self.cause(12, words, number)
+            }
+            Point::Zero => self.zeroes(cpu, record.place()?, number),
+            Point::Publish | Point::Generation => {
+                let asked = self.initiators[cpu.index()].zeroed;
+                let pending = asked.minus(self.initiators[cpu.index()].acknowledged);
+                if pending.is_empty() {
+                    return None;
+                }
+                let words = format!(
+                    "CPU {cpu} wrote its request while CPUs {pending} had yet to read it: their \
+                     slots were zero already"
+                );
+                self.cause(1, words, number)
+            }
+            Point::Send => {
+                let asked = self.initiators[cpu.index()].zeroed;
+                let sent = record.cpus();
+                if asked.is_empty() || asked == sent {
+                    return None;
+                }
+                let words = format!(
+                    "CPU {cpu} zeroed the slots of CPUs {asked}, and sent interrupts to CPUs {sent}"
+                );
+                self.cause(11, words, number)
+            }
+            Point::Notice => {
+                self.targets[cpu.index()] = Target::default();
+                None
+            }
+            Point::Copy => {
+                let target = &mut self.targets[cpu.index()];
+                target.copied = true;
+                if !target.acknowledged {
+                    return None;
+                }
+                let words = format!(
+                    "CPU {cpu} acknowledged before it copied the request: its initiator may have \
+                     written the next one by then"
+                );
+                self.cause(4, words, number)
+            }
+            Point::Acknowledge => {
+                self.targets[cpu.index()].acknowledged = true;
+                let initiator = record.place()?.initiator?;
+                let initiator = &mut self.initiators[initiator.index()];
+                initiator.acknowledged = initiator.acknowledged.with(cpu);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn zeroes(&mut self, cpu: CpuId, place: Place, number: usize) -> Option<Cause> {
+        let (target, initiator) = (place.target?, place.initiator?);
+        if initiator != cpu {
+            let words = format!(
+                "CPU {cpu} zeroed the slot (target {target}, initiator {initiator}): rows are \
+                 targets, columns initiators"
+            );
+            return self.cause(13, words, number);
+        }
+        let own = &mut self.initiators[cpu.index()];
+        own.zeroed = own.zeroed.with(target);
+        own.acknowledged = own.acknowledged.without(target);
+        None
+    }
+}
