@@ -45,13 +45,10 @@ pub fn facts() -> &'static Facts {
         .expect("asked for before the machine was started")
 }
 
-/// Where `hw` hands over: on the boot stack of the first CPU, with interrupts off.
-#[expect(
-    unsafe_code,
-    reason = "the symbol that the entry code calls; its type is fixed there"
-)]
-#[unsafe(no_mangle)]
-fn kernel_main(boot: BootInfo) -> ! {
+/// Runs the kernel: from [`hw::entry_point`], on the boot stack of the first CPU, with interrupts off.
+/// `given` are protocols from outside, which the shell's `proto` finds in the table behind the kernel's own.
+pub fn run(boot: BootInfo, given: &'static [protocols::Entry]) -> ! {
+    protocols::give(given);
     ap::init_boot();
     trap::init();
     // A machine without the serial line still runs; nobody sees it.

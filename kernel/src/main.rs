@@ -2,7 +2,7 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
-use kernel as _;
+hw::entry_point!(|boot| kernel::boot::run(boot, &[]));
 
 #[cfg(not(target_os = "none"))]
 fn main() {

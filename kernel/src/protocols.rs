@@ -2,7 +2,7 @@
 
 mod table;
 
-pub use table::{ENTRIES, Entry};
+pub use table::{Entry, entries, give};
 
 use crate::machine::{self, Kernel, KernelWord};
 use crate::{places, points, space};
@@ -46,7 +46,7 @@ fn current() -> &'static dyn Protocol<Kernel> {
 
 /// The protocols' names, in the table's order.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ENTRIES.iter().map(|entry| entry.name)
+    entries().map(|entry| entry.name)
 }
 
 /// Builds the protocols for `cpus` CPUs, before a second one runs (I13).

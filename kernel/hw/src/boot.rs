@@ -157,6 +157,25 @@ unsafe fn read<T>(address: u64, index: usize) -> T {
     }
 }
 
+/// Says what a kernel's program does with the machine that the entry code hands over: on the first CPU's
+/// boot stack, with interrupts off. Once in a program, which is linked at the addresses of
+/// `kernel/link.ld`.
+///
+/// `hw::entry_point!(|boot| run(boot))`: `boot` is a [`BootInfo`], and what is run never returns.
+#[macro_export]
+macro_rules! entry_point {
+    (|$boot:ident| $run:expr) => {
+        #[allow(
+            unsafe_code,
+            reason = "the symbol that the entry code calls, of the type that it is called by"
+        )]
+        #[unsafe(no_mangle)]
+        fn kernel_main($boot: $crate::boot::BootInfo) -> ! {
+            $run
+        }
+    };
+}
+
 /// Where the entry code jumps once it is in long mode at the kernel's address.
 #[cfg(target_os = "none")]
 #[unsafe(no_mangle)]
@@ -167,7 +186,7 @@ extern "C" fn boot_start(start_info: u64) -> ! {
     crate::percpu::install_boot();
     // SAFETY: the entry code passes EBX on untouched.
     let boot = unsafe { read_start_info(start_info) };
-    // SAFETY: the kernel crate defines it with this signature; it is called once.
+    // SAFETY: `entry_point` defines it, with this signature; it is called once.
     unsafe { kernel_main(boot) }
 }
 

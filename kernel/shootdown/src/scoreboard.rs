@@ -48,19 +48,23 @@ mod layout;
 /// What one CPU asks of others. Written by that CPU only, in a critical section, and not while a
 /// slot in its column is zero (I3). A cache line of its own, so that publishing disturbs nobody.
 #[repr(align(64))]
-pub(crate) struct RequestWords<M: Machine> {
+pub struct RequestWords<M: Machine> {
+    /// The first page's address. Written first, and read first.
     pub addr1: M::Word<u64, RequestHead>,
-    /// Exclusive.
+    /// The exclusive end.
     pub addr2: M::Word<u64, RequestBody>,
+    /// The space's number.
     pub space: M::Word<u32, RequestBody>,
+    /// What the slots are to hold when the request is acknowledged; never 0 (I12).
     pub generation: M::Word<u32, Generation>,
+    /// The operation's number.
     pub operation: M::Word<u32, RequestBody>,
     /// The targets that had not acknowledged when this CPU gave up waiting. Its own affair.
-    pub abandoned: M::Word<u64, Plain>,
+    pub(crate) abandoned: M::Word<u64, Plain>,
 }
 
 impl<M: Machine> RequestWords<M> {
-    pub fn new(m: &M, generation: u32) -> Self {
+    pub(crate) fn new(m: &M, generation: u32) -> Self {
         RequestWords {
             addr1: m.word(0),
             addr2: m.word(0),
@@ -71,7 +75,7 @@ impl<M: Machine> RequestWords<M> {
         }
     }
 
-    /// Writes the request under its next generation.
+    /// Writes the request under its next generation, in no order that others could rely on.
     #[inline(always)]
     pub fn publish(&self, request: &Request) {
         self.addr1.store(request.start(), Relaxed);
@@ -83,6 +87,9 @@ impl<M: Machine> RequestWords<M> {
     }
 
     /// Reads the request and its generation.
+    ///
+    /// # Panics
+    /// If the words hold no request: they were read before they were written (I1).
     #[inline(always)]
     pub fn copy(&self) -> (Request, u32) {
         let addr1 = self.addr1.load(Relaxed);
@@ -138,6 +145,14 @@ impl<M: Machine> Scoreboard<M> {
             broadcast: m.word(u32::from(settings.broadcast)),
             resend: settings.resend,
         }
+    }
+
+    /// What `initiator` asks.
+    ///
+    /// # Panics
+    /// If there is no such CPU.
+    pub fn request_words(&self, initiator: CpuId) -> &RequestWords<M> {
+        &self.requests[initiator.index()]
     }
 
     /// Whether each row has cache lines of its own.

@@ -1,7 +1,7 @@
 //! Commands that send: bare IPIs, shootdowns, and how they are made.
 
 use super::{HERE, on, space_of};
-use crate::protocols::{ENTRIES, Entry};
+use crate::protocols::{Entry, entries};
 use crate::{job, machine, protocols};
 use alloc::format;
 use alloc::vec::Vec;
@@ -50,7 +50,7 @@ pub fn proto(args: &args::Proto, output: &mut Output<'_>) -> Result<(), Failure>
     let now = protocols::in_use();
     let name = args.name.as_deref().unwrap_or(now.name);
     let has_rows = |entry: &Entry| entry.name == name && entry.rows;
-    if args.layout.is_some() && !ENTRIES.iter().any(has_rows) {
+    if args.layout.is_some() && !entries().any(has_rows) {
         return Err(Failure::new(format_args!(
             "{name} has no scoreboard whose rows could be laid out"
         ))
@@ -65,7 +65,7 @@ pub fn proto(args: &args::Proto, output: &mut Output<'_>) -> Result<(), Failure>
     }
     let now = protocols::in_use();
     let mut table = Table::new(["protocol", "in_use", "layout", "sending", "what"]);
-    for entry in &ENTRIES {
+    for entry in entries() {
         let used = entry.name == now.name;
         let mark = if used {
             Value::from(true).styled(Style::Good)

@@ -4,6 +4,7 @@ use crate::machine::Kernel;
 use alloc::boxed::Box;
 use hw::paging::MAX_SPACES;
 use shootdown::{GlobalLock, Protocol, Queue, Scoreboard, Settings};
+use spin::Once;
 
 /// A protocol: by what name it is chosen, what sets it apart, and how it is built.
 #[derive(Debug)]
@@ -24,9 +25,40 @@ pub struct Entry {
     build: fn(usize, Settings) -> Box<dyn Protocol<Kernel>>,
 }
 
-/// Every protocol; the first is what a machine begins with. A further one needs an entry here and
+impl Entry {
+    /// A protocol from outside the kernel, by the name of `student`: with a slot for each pair of CPUs
+    /// and early acknowledgement, as far as the kernel's own checks of the machine need to know.
+    pub const fn student(build: fn(usize, Settings) -> Box<dyn Protocol<Kernel>>) -> Entry {
+        Entry {
+            name: "student",
+            doc: "what was handed to this kernel from outside",
+            pairs: true,
+            early: true,
+            one_each: true,
+            rows: false,
+            build,
+        }
+    }
+}
+
+/// The protocols that a kernel was given from outside.
+static GIVEN: Once<&'static [Entry]> = Once::new();
+
+/// Adds protocols to the table. Once, before any is built.
+pub fn give(entries: &'static [Entry]) {
+    GIVEN.call_once(|| entries);
+}
+
+/// Every protocol there is to choose from.
+pub fn entries() -> impl Iterator<Item = &'static Entry> {
+    ENTRIES
+        .iter()
+        .chain(GIVEN.get().copied().unwrap_or_default())
+}
+
+/// The kernel's own protocols; the first is what a machine begins with. A further one needs an entry here and
 /// nothing else: commands, completion, benchmarks, storms and places derive from it.
-pub static ENTRIES: [Entry; 4] = [
+static ENTRIES: [Entry; 4] = [
     Entry {
         name: "scoreboard",
         doc: "FreeBSD's since 2020: parallel, a slot for each pair of CPUs, early acknowledgement",
@@ -80,9 +112,9 @@ pub struct Built {
     pub protocol: &'static dyn Protocol<Kernel>,
 }
 
-/// Builds every protocol for `cpus` CPUs, in each layout it has, in the order of [`ENTRIES`].
+/// Builds every protocol for `cpus` CPUs, in each layout it has, in the order of [`entries`].
 pub fn build(cpus: usize, settings: Settings) -> impl Iterator<Item = Built> {
-    ENTRIES.iter().flat_map(move |entry| {
+    entries().flat_map(move |entry| {
         let layouts: &[bool] = if entry.rows { &[false, true] } else { &[false] };
         layouts.iter().map(move |&padded| {
             let settings = Settings { padded, ..settings };
