@@ -6,6 +6,7 @@ use crate::bench::{self, BenchArgs};
 use crate::doctor;
 use crate::explore::{self, ExploreArgs};
 use crate::gdb::{self, GdbArgs};
+use crate::labs::{self, command::LabsArgs};
 use crate::run::{self, Outcome, RunArgs};
 use crate::say;
 use crate::setup::{self, Policy};
@@ -42,6 +43,8 @@ enum Command {
     /// Try every interleaving of a shootdown protocol, on the host
     #[command(after_help = explore::STATUS)]
     Explore(ExploreArgs),
+    /// The labs: start one, check your solution, get a hint
+    Labs(LabsArgs),
     /// Measure, and print ratios within one run
     Bench(BenchArgs),
 }
@@ -68,6 +71,7 @@ impl Cli {
             Some(Command::Doctor(args)) => doctor::doctor(args.json).map(|()| Outcome::Done),
             Some(Command::Trace(args)) => trace::trace(&args),
             Some(Command::Explore(args)) => explore::explore(&args),
+            Some(Command::Labs(args)) => labs::command::labs(&args),
             Some(Command::Bench(args)) => bench::bench(&args).map(|()| Outcome::Done),
         }
     }

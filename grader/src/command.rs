@@ -165,7 +165,9 @@ fn kernel_words(options: &MachineOptions, session: Session) -> String {
     if options.apic != Apic::Auto {
         words.push(format!("apic={}", options.apic));
     }
-    words.extend(options.proto.as_ref().map(|name| format!("proto={name}")));
+    let proto = options.proto.as_deref();
+    let proto = proto.or(options.lab.map(|_| "student"));
+    words.extend(proto.map(|name| format!("proto={name}")));
     words.extend(options.seed.map(|seed| format!("seed={seed}")));
     words.extend(
         options

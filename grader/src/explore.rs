@@ -2,15 +2,18 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 
 use clap::{Args, ValueEnum};
 use explorer::command::{self, Ending};
 use explorer::{Host, Subject};
 use shootdown::{GlobalLock, Protocol, Queue, Scoreboard, Settings};
 
+use crate::labs;
 use crate::run::Outcome;
 use crate::status::{Failure, Status};
 use crate::terminal;
+use crate::workspace::Workspace;
 
 /// What the statuses mean here.
 pub const STATUS: &str = "Exit status:
@@ -22,9 +25,12 @@ pub const STATUS: &str = "Exit status:
 /// Arguments of `kit explore`.
 #[derive(Args, Clone, Debug)]
 pub struct ExploreArgs {
-    /// The protocol
-    #[arg(value_enum, default_value_t)]
-    pub protocol: Name,
+    /// A protocol of the kit (scoreboard, global-lock, queue), or a lab's number
+    #[arg(value_name = "PROTOCOL|LAB", default_value = "scoreboard", value_parser = parse_what)]
+    pub what: What,
+
+    /// With a lab: the solution; else your own copy
+    pub file: Option<PathBuf>,
 
     /// Explore this scene only; may be repeated
     #[arg(long = "scene", value_name = "NAME")]
@@ -53,6 +59,24 @@ pub struct ExploreArgs {
     /// Say which scenes there are
     #[arg(long)]
     pub list: bool,
+}
+
+/// What is explored.
+#[derive(Clone, Copy, Debug)]
+pub enum What {
+    /// A protocol of the kit.
+    Protocol(Name),
+    /// A solution of the lab of that number.
+    Lab(u8),
+}
+
+fn parse_what(word: &str) -> Result<What, String> {
+    if let Ok(number) = word.parse() {
+        return Ok(What::Lab(number));
+    }
+    let name = Name::from_str(word, false);
+    name.map(What::Protocol)
+        .map_err(|_| "scoreboard, global-lock, queue or a lab's number was expected".to_owned())
 }
 
 /// The kit's protocols.
@@ -84,9 +108,15 @@ impl Subject for Name {
 /// [`Status::Violation`] if a rule is broken, [`Status::Unfinished`] if not every state was looked at,
 /// [`Status::Usage`] for a wrong scene or schedule.
 pub fn explore(args: &ExploreArgs) -> Result<Outcome, Failure> {
-    let name = args.protocol.to_possible_value();
-    let name = name.as_ref().map_or("", |value| value.get_name());
-    match command::run(name, &args.protocol, words(args)) {
+    let ending = match args.what {
+        What::Protocol(name) => {
+            let value = name.to_possible_value();
+            let word = value.as_ref().map_or("", |value| value.get_name());
+            command::run(word, &name, words(args))
+        }
+        What::Lab(number) => of_lab(number, args)?,
+    };
+    match ending {
         Ending::Holds => Ok(Outcome::Done),
         Ending::Violation => Err(Failure::new(Status::Violation, "a rule is broken")),
         Ending::Unfinished => Err(Failure::new(
@@ -95,6 +125,22 @@ pub fn explore(args: &ExploreArgs) -> Result<Outcome, Failure> {
         )
         .advise("--limit STATES looks at more")),
         Ending::Usage => Err(Failure::new(Status::Usage, "nothing was explored")),
+    }
+}
+
+/// Runs the explorer with the solution in it.
+fn of_lab(number: u8, args: &ExploreArgs) -> Result<Ending, Failure> {
+    let program = labs::explorer(&Workspace::find()?, number, args.file.as_deref())?;
+    let status = Command::new(program)
+        .args(words(args))
+        .status()
+        .map_err(|error| Failure::host(format!("starting the explorer: {error}")))?;
+    match status.code() {
+        Some(0) => Ok(Ending::Holds),
+        Some(1) => Ok(Ending::Violation),
+        Some(2) => Ok(Ending::Usage),
+        Some(3) => Ok(Ending::Unfinished),
+        _ => Err(Failure::host(format!("the explorer was ended: {status}"))),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -70,7 +71,11 @@ impl Kernel {
         let symbols = symbols::table(&image)
             .map_err(|error| usage(unreadable(elf, &error)))?
             .into_bytes();
-        let initrd = workspace.own_dir()?.join("ready-made.initrd");
+        // One for each kernel: several may be booted at once.
+        let mut hasher = DefaultHasher::new();
+        elf.hash(&mut hasher);
+        let name = format!("ready-made-{:016x}.initrd", hasher.finish());
+        let initrd = workspace.own_dir()?.join(name);
         persist(initrd::write(&parent(&initrd), &symbols, None)?, &initrd)?;
         Ok(Self {
             elf: elf.to_path_buf(),

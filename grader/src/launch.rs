@@ -12,6 +12,7 @@ use crate::command::{Com1, Session, arguments, quoted};
 use crate::console::connect;
 use crate::evidence;
 use crate::kernel::Kernel;
+use crate::labs;
 use crate::options::MachineOptions;
 use crate::setup::{self, Policy};
 use crate::status::Failure;
@@ -45,7 +46,11 @@ impl Prepared {
     ) -> Result<Self, Failure> {
         // Everything is asked for before anything is built: a missing tool is told at once.
         let qemu = setup::qemu(&workspace, options.qemu.as_deref(), policy)?;
-        let kernel = match ready_made {
+        let solution = options
+            .lab
+            .map(|number| labs::kernel(&workspace, number, options.solution.as_deref()))
+            .transpose()?;
+        let kernel = match solution.as_deref().or(ready_made) {
             Some(elf) => Kernel::ready_made(&workspace, elf)?,
             None => Kernel::build(
                 &workspace,

@@ -24,6 +24,7 @@ pub mod initrd;
 pub mod input;
 pub mod invariants;
 pub mod kernel;
+pub mod labs;
 pub mod launch;
 pub mod machine;
 pub mod options;

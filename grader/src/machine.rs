@@ -29,6 +29,7 @@ pub struct Machine {
     launcher: PathBuf,
     timeout: Duration,
     int_log: bool,
+    kernel: Option<PathBuf>,
 }
 
 /// How a script ended and what it left.
@@ -82,6 +83,7 @@ impl Machine {
             launcher: kit.into(),
             timeout,
             int_log: false,
+            kernel: None,
         }
     }
 
@@ -159,6 +161,13 @@ impl Machine {
     #[must_use]
     pub fn debug_kernel(mut self) -> Self {
         self.options.profile.debug = true;
+        self
+    }
+
+    /// Boots this kernel instead of building the kit's own.
+    #[must_use]
+    pub fn kernel(mut self, elf: impl Into<PathBuf>) -> Self {
+        self.kernel = Some(elf.into());
         self
     }
 
@@ -256,7 +265,20 @@ impl Machine {
     fn prepared(&self) -> Result<Prepared, Failure> {
         // One cargo call for all tests of a process, however many threads ask.
         static BUILT: [OnceLock<Result<Prepared, Failure>>; 2] = [OnceLock::new(), OnceLock::new()];
-        let build = || Prepared::new(Workspace::find()?, &self.options, None, Policy::Install);
+        let build = || {
+            Prepared::new(
+                Workspace::find()?,
+                &self.options,
+                self.kernel.as_deref(),
+                Policy::Install,
+            )
+        };
+        if self.kernel.is_some() {
+            return build().map(|prepared| Prepared {
+                launcher: self.launcher.clone(),
+                ..prepared
+            });
+        }
         let prepared = BUILT[usize::from(self.options.profile.debug)]
             .get_or_init(build)
             .clone()?;

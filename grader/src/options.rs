@@ -28,6 +28,14 @@ pub struct MachineOptions {
     #[arg(long, value_enum, default_value_t)]
     pub apic: Apic,
 
+    /// Boot the kernel with a solution of lab N in it, as protocol `student`: your own copy, or --solution
+    #[arg(long, value_name = "N", conflicts_with = "kernel")]
+    pub lab: Option<u8>,
+
+    /// With --lab: the solution
+    #[arg(long, value_name = "FILE", requires = "lab")]
+    pub solution: Option<PathBuf>,
+
     /// Shootdown protocol to start with (the shell's `proto` lists them)
     #[arg(long, value_name = "NAME", value_parser = word)]
     pub proto: Option<String>,
@@ -89,6 +97,8 @@ impl Default for MachineOptions {
             memory: 128,
             machine: Board::default(),
             apic: Apic::default(),
+            lab: None,
+            solution: None,
             proto: None,
             generation: None,
             seed: None,

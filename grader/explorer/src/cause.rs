@@ -28,9 +28,10 @@ struct Initiator {
 }
 
 /// What a CPU's handler has done for the request that it serves.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Target {
-    copied: bool,
+    /// The generations that it has read since it noticed it.
+    read: Vec<u64>,
     acknowledged: bool,
 }
 
@@ -92,6 +93,12 @@ impl Search<'_> {
                 return self.cause(19, words, number);
             }
             What::Asks { op: Op::Me, .. } if !moment.in_handler => initiator.knows_itself = true,
+            What::Asks {
+                op: Op::Load { word, .. },
+                answer,
+            } if moment.in_handler && self.story.roles[usize::from(word.0)] == "Generation" => {
+                self.targets[cpu.index()].read.push(answer)
+            }
             What::Asks {
                 op: Op::Store { word, point, .. },
                 ..
@@ -193,9 +200,7 @@ impl Search<'_> {
                 None
             }
             Point::Copy => {
-                let target = &mut self.targets[cpu.index()];
-                target.copied = true;
-                if !target.acknowledged {
+                if !self.targets[cpu.index()].acknowledged {
                     return None;
                 }
                 let words = format!(
@@ -204,15 +209,33 @@ impl Search<'_> {
                 );
                 self.cause(4, words, number)
             }
-            Point::Acknowledge => {
-                self.targets[cpu.index()].acknowledged = true;
-                let initiator = record.place()?.initiator?;
-                let initiator = &mut self.initiators[initiator.index()];
-                initiator.acknowledged = initiator.acknowledged.with(cpu);
-                None
-            }
+            Point::Acknowledge => self.acknowledges(record, number),
             _ => None,
         }
+    }
+
+    fn acknowledges(&mut self, record: &Record, number: usize) -> Option<Cause> {
+        let (cpu, place) = (record.cpu, record.place()?);
+        let (row, initiator) = (place.target?, place.initiator?);
+        if row != cpu {
+            let words = format!(
+                "CPU {cpu} acknowledged in the slot (target {row}, initiator {initiator}): rows are \
+                 targets, columns initiators"
+            );
+            return self.cause(13, words, number);
+        }
+        let target = &mut self.targets[cpu.index()];
+        target.acknowledged = true;
+        if !target.read.contains(&record.b) {
+            let words = format!(
+                "CPU {cpu} acknowledged generation {}, which it had read nowhere in the request",
+                record.b
+            );
+            return self.cause(4, words, number);
+        }
+        let asked = &mut self.initiators[initiator.index()];
+        asked.acknowledged = asked.acknowledged.with(cpu);
+        None
     }
 
     fn zeroes(&mut self, cpu: CpuId, place: Place, number: usize) -> Option<Cause> {

@@ -35,6 +35,8 @@ struct Unanswered;
 struct Context {
     /// While a protocol is being built: the words' first values.
     initial: Vec<u64>,
+    /// What each is for.
+    roles: Vec<&'static str>,
     cpus: usize,
     answers: Vec<u64>,
     asked: Vec<Op>,
@@ -64,6 +66,11 @@ pub fn build<T>(cpus: usize, build: impl FnOnce(&Host) -> T) -> (T, Vec<u64>) {
         built,
         CONTEXT.with_borrow(|context| context.initial.clone()),
     )
+}
+
+/// What each word of what was built last is for, by the name of its [`Role`].
+pub fn roles() -> Vec<&'static str> {
+    CONTEXT.with_borrow(|context| context.roles.clone())
 }
 
 /// How far a call got.
@@ -268,6 +275,8 @@ impl Machine for Host {
         let id = CONTEXT.with_borrow_mut(|context| {
             assert!(!context.running, "a word is made while a protocol is built");
             context.initial.push(initial.bits());
+            let role = core::any::type_name::<R>();
+            context.roles.push(role.rsplit(':').next().unwrap_or(role));
             u16::try_from(context.initial.len() - 1).expect("fewer than 65536 words")
         });
         HostWord {

@@ -3,7 +3,7 @@
 use crate::cause::cause;
 use crate::host::Source;
 use crate::machine::Violation;
-use crate::op::Op;
+use crate::op::{Op, WordId};
 use crate::story::{Story, What};
 use evidence::judge::{INVARIANTS, judge};
 use evidence::lanes::{View, window};
@@ -124,7 +124,7 @@ pub(crate) fn text(story: &Story, width: usize, ascii: bool) -> String {
     }
     text.push('\n');
     for moment in &story.moments {
-        if let Some(what) = words(&moment.what) {
+        if let Some(what) = words(&moment.what, &story.roles) {
             let place = if moment.in_handler { " (handler)" } else { "" };
             let cpu = format!("CPU {}{place}", moment.cpu);
             let line = format!("  {cpu:<16} {what:<44} {}", source(moment.at));
@@ -141,8 +141,22 @@ fn source(at: Option<Source>) -> String {
     })
 }
 
+/// A word, by what it is for.
+fn name(word: WordId, roles: &[&str]) -> String {
+    let role = roles.get(usize::from(word.0)).copied();
+    let role = match role.unwrap_or_default() {
+        "Slot" => "slot",
+        "RequestHead" | "RequestBody" => "request word",
+        "Generation" => "generation",
+        "Active" => "active set",
+        _ => "word",
+    };
+    format!("{role} #{}", word.0)
+}
+
 /// What happened, in words; nothing for what is of no interest.
-fn words(what: &What) -> Option<String> {
+fn words(what: &What, roles: &[&str]) -> Option<String> {
+    let name = |word: WordId| name(word, roles);
     Some(match *what {
         What::Enters => "takes the interrupt".into(),
         What::Leaves => "ends the handler".into(),
@@ -150,23 +164,24 @@ fn words(what: &What) -> Option<String> {
         What::Moves { to } => format!("its thread moves to CPU {to}"),
         What::Switches { thread } => format!("runs thread {thread}"),
         What::Commits { word, value } => {
-            format!("its store of {value:#x} to word {} becomes visible", word.0)
+            format!("its store of {value:#x} to {} becomes visible", name(word))
         }
         What::Ends(_) => "the shootdown returns".into(),
-        What::Asks { op, answer } => return operation(op, answer),
+        What::Asks { op, answer } => return operation(op, answer, roles),
     })
 }
 
-fn operation(op: Op, answer: u64) -> Option<String> {
+fn operation(op: Op, answer: u64, roles: &[&str]) -> Option<String> {
+    let name = |word: WordId| name(word, roles);
     let named = |point: Option<Point>, rest: String| match point {
         Some(point) => format!("{point}: {rest}"),
         None => rest,
     };
     Some(match op {
-        Op::Load { word, point } => named(point, format!("loads word {}: {answer:#x}", word.0)),
+        Op::Load { word, point } => named(point, format!("loads {}: {answer:#x}", name(word))),
         Op::Store {
             word, value, point, ..
-        } => named(point, format!("stores {value:#x} to word {}", word.0)),
+        } => named(point, format!("stores {value:#x} to {}", name(word))),
         Op::Modify {
             word,
             change,
@@ -175,7 +190,7 @@ fn operation(op: Op, answer: u64) -> Option<String> {
             let value = change.apply(answer);
             named(
                 point,
-                format!("changes word {} from {answer:#x} to {value:#x}", word.0),
+                format!("changes {} from {answer:#x} to {value:#x}", name(word)),
             )
         }
         Op::Send(targets) => format!("send: to CPUs {targets}"),

@@ -80,6 +80,8 @@ pub struct Story {
     pub records: Vec<Record>,
     /// For each record the moment that it is of; none for the violation's own.
     pub moment_of: Vec<Option<usize>>,
+    /// What each word is for: the name of its [`Role`](shootdown::Role).
+    pub roles: Vec<&'static str>,
     /// How it ends, if not well.
     pub violation: Option<Violation>,
 }
@@ -106,6 +108,7 @@ pub fn retell(subject: &dyn Subject, scene: &Scene, steps: &[Step]) -> Result<St
         machine.walk(memory, steps)
     });
     let (moments, violation) = told?;
+    let roles = host::roles();
     let mut teller = Teller {
         places,
         numbers: vec![0; scene.cpus],
@@ -123,6 +126,7 @@ pub fn retell(subject: &dyn Subject, scene: &Scene, steps: &[Step]) -> Result<St
     Ok(Story {
         moments,
         violation,
+        roles,
         ..teller.story
     })
 }

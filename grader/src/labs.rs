@@ -1,0 +1,259 @@
+//! The labs: what there is, by `labs/manifest.toml`.
+
+pub mod check;
+pub mod command;
+mod progress;
+pub mod rig;
+mod rules;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use rig::{NotBuilt, Rig};
+
+use crate::status::{Doing, Failure, Status};
+use crate::workspace::Workspace;
+
+/// The manifest.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The labs, in the order of their numbers.
+    #[serde(rename = "lab")]
+    pub labs: Vec<Lab>,
+}
+
+/// A lab.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lab {
+    /// By which people ask for it.
+    pub number: u8,
+    /// Where it is, in `labs/`.
+    pub folder: String,
+    /// Its name.
+    pub title: String,
+    /// What one writes, in a phrase.
+    pub summary: String,
+    /// The module of the crate `lab` that it is written against.
+    pub module: String,
+    /// How long it takes, about.
+    pub minutes: u32,
+    /// What is checked, in this order.
+    #[serde(rename = "check")]
+    pub checks: Vec<Check>,
+    /// Solutions that must fail.
+    #[serde(rename = "wrong", default)]
+    pub wrongs: Vec<Wrong>,
+}
+
+/// What is checked of a solution.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// By which others depend on it.
+    pub id: String,
+    /// How it is checked.
+    pub kind: Kind,
+    /// The scenes of [`Kind::Explore`].
+    #[serde(default)]
+    pub scenes: Vec<String>,
+    /// The script of [`Kind::Machine`], in the lab's folder.
+    pub script: Option<String>,
+    /// The checks that must have passed before.
+    #[serde(default)]
+    pub depends: Vec<String>,
+    /// How many points it is worth.
+    pub weight: u32,
+    /// What is tested.
+    pub what: String,
+    /// Why that matters.
+    pub why: String,
+    /// A hint for who fails it.
+    pub hint: String,
+}
+
+/// How something is checked.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The source keeps to the seam.
+    Rules,
+    /// It compiles.
+    Compiles,
+    /// No interleaving of the scenes breaks a rule.
+    Explore,
+    /// The script succeeds in the kernel, and the judge finds nothing.
+    Machine,
+}
+
+/// A solution that must fail.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wrong {
+    /// The file, in the lab's folder.
+    pub file: String,
+    /// The first check that fails.
+    pub check: String,
+    /// Words of what is then told.
+    pub says: String,
+}
+
+impl Manifest {
+    /// Reads the tree's.
+    ///
+    /// # Errors
+    /// [`Status::Host`] if it cannot be read or is wrong.
+    pub fn read(workspace: &Workspace) -> Result<Self, Failure> {
+        let path = workspace.root.join("labs/manifest.toml");
+        let text = std::fs::read_to_string(&path).doing("reading", &path)?;
+        let manifest: Manifest = toml::from_str(&text)
+            .map_err(|error| Failure::host(format!("{}: {error}", path.display())))?;
+        manifest
+            .sound()
+            .map_err(|error| Failure::host(format!("{}: {error}", path.display())))?;
+        Ok(manifest)
+    }
+
+    /// Whether everything that is named exists.
+    fn sound(&self) -> Result<(), String> {
+        for lab in &self.labs {
+            let number = lab.number;
+            for (index, check) in lab.checks.iter().enumerate() {
+                let id = &check.id;
+                let before = |id: &String| lab.checks[..index].iter().any(|known| known.id == *id);
+                if before(id) {
+                    return Err(format!("lab {number}: two checks are called `{id}`"));
+                }
+                if let Some(unknown) = check.depends.iter().find(|id| !before(id)) {
+                    return Err(format!(
+                        "lab {number}: `{id}` depends on `{unknown}`, which does not come before it"
+                    ));
+                }
+                let known = |scene: &String| explorer::scenes::find(scene).is_some();
+                if let Some(unknown) = check.scenes.iter().find(|scene| !known(scene)) {
+                    return Err(format!("lab {number}: there is no scene `{unknown}`"));
+                }
+                if check.scenes.is_empty() == (check.kind == Kind::Explore) {
+                    return Err(format!("lab {number}: `{id}` and its scenes do not fit"));
+                }
+                if check.script.is_none() == (check.kind == Kind::Machine) {
+                    return Err(format!("lab {number}: `{id}` and its script do not fit"));
+                }
+            }
+            for wrong in &lab.wrongs {
+                if !lab.checks.iter().any(|check| check.id == wrong.check) {
+                    return Err(format!("lab {number}: there is no check `{}`", wrong.check));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The lab of that number.
+    ///
+    /// # Errors
+    /// [`Status::Usage`] if there is none.
+    pub fn lab(&self, number: u8) -> Result<&Lab, Failure> {
+        let found = self.labs.iter().find(|lab| lab.number == number);
+        found.ok_or_else(|| {
+            let numbers: Vec<String> = self.labs.iter().map(|lab| lab.number.to_string()).collect();
+            Failure::new(Status::Usage, format!("there is no lab {number}"))
+                .advise(format!("there are labs {}", numbers.join(", ")))
+        })
+    }
+}
+
+impl Lab {
+    /// Its folder.
+    #[must_use]
+    pub fn path(&self, workspace: &Workspace) -> PathBuf {
+        workspace.root.join("labs").join(&self.folder)
+    }
+
+    /// The student's own copy: there is one after `kit labs start`.
+    #[must_use]
+    pub fn work(&self, workspace: &Workspace) -> PathBuf {
+        work(workspace).join(format!("{}.rs", self.folder))
+    }
+
+    /// `file`, or the student's own copy.
+    ///
+    /// # Errors
+    /// [`Status::Usage`] if it is not there.
+    pub fn solution(&self, workspace: &Workspace, file: Option<&Path>) -> Result<PathBuf, Failure> {
+        if let Some(file) = file {
+            return existing(file);
+        }
+        let work = self.work(workspace);
+        if work.exists() {
+            return Ok(work);
+        }
+        let message = format!("you have no copy of lab {} yet", self.number);
+        Err(Failure::new(Status::Usage, message)
+            .advise(format!("cargo kit labs start {}", self.number)))
+    }
+
+    /// The points that all checks are worth.
+    #[must_use]
+    pub fn points(&self) -> u32 {
+        self.checks.iter().map(|check| check.weight).sum()
+    }
+}
+
+/// The kernel with a solution of lab `number` in it: `file`, or the student's own copy. Where it is.
+///
+/// # Errors
+/// [`Status::Usage`] if there is no such lab or file, or the solution does not compile.
+pub fn kernel(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<PathBuf, Failure> {
+    let rig = rig_of(workspace, number, file)?;
+    rig.kernel().map_err(failure)
+}
+
+/// The explorer with a solution of lab `number` in it, likewise.
+///
+/// # Errors
+/// As [`kernel`].
+pub fn explorer(
+    workspace: &Workspace,
+    number: u8,
+    file: Option<&Path>,
+) -> Result<PathBuf, Failure> {
+    let rig = rig_of(workspace, number, file)?;
+    rig.explorer().map_err(failure)
+}
+
+fn rig_of(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<Rig, Failure> {
+    let manifest = Manifest::read(workspace)?;
+    let lab = manifest.lab(number)?;
+    let file = lab.solution(workspace, file)?;
+    Rig::new(workspace, lab, &file, &format!("lab-{number}"))
+}
+
+fn failure(why: NotBuilt) -> Failure {
+    match why {
+        NotBuilt::Host(failure) => failure,
+        NotBuilt::Compiler(said) => {
+            Failure::new(Status::Usage, "the solution does not compile").advise(said)
+        }
+    }
+}
+
+/// Where students' own copies are.
+fn work(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("labs/work")
+}
+
+/// A file that is to be checked.
+///
+/// # Errors
+/// [`Status::Usage`] if it is not there.
+pub fn existing(file: &Path) -> Result<PathBuf, Failure> {
+    file.canonicalize().map_err(|error| {
+        Failure::new(
+            Status::Usage,
+            format!("reading {}: {error}", file.display()),
+        )
+    })
+}

@@ -1,0 +1,385 @@
+//! Checking a solution: what a lab's manifest asks for, one check after the other.
+//!
+//! Nothing that the solution prints counts. The explorer's verdict comes from its own search, the machine's from
+//! the evidence channel, judged on the host.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use evidence::judge::judge;
+use evidence::{Key, Timeline, decode};
+use serde_json::Value;
+
+use super::rig::{NotBuilt, Rig};
+use super::{Check, Kind, Lab, rules};
+use crate::machine::Machine;
+use crate::status::{Doing, Failure, Status};
+use crate::workspace::Workspace;
+
+/// How long exploring one check's scenes may take: the slowest takes seconds.
+const EXPLORING: Duration = Duration::from_secs(120);
+/// How much an explorer may say, in bytes.
+const MOST: u64 = 4 << 20;
+/// How long a machine may run.
+const RUNNING: Duration = Duration::from_secs(120);
+/// The compiler's messages are shown up to so many lines.
+const LINES: usize = 40;
+
+/// How a check came out.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// As it should, with a word on how much was looked at.
+    Passed(String),
+    /// Not so.
+    Failed(Told),
+    /// It was not tried: this one has to pass first.
+    Skipped(String),
+}
+
+/// What is told of a check that failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The invariant that is broken, 1 to 20.
+    pub invariant: Option<u8>,
+    /// What was seen, in a sentence or a few.
+    pub seen: String,
+    /// The shortest failing run as lanes, or the compiler's messages.
+    pub picture: String,
+    /// The schedule that leads there, one step a line.
+    pub schedule: Option<String>,
+    /// The command that shows it again.
+    pub again: Option<String>,
+}
+
+/// A solution to be checked.
+pub struct Solution<'l> {
+    workspace: &'l Workspace,
+    lab: &'l Lab,
+    file: PathBuf,
+    kit: PathBuf,
+    rig: Rig,
+    /// The explorer with the solution in it, once built.
+    explorer: Option<PathBuf>,
+}
+
+impl<'l> Solution<'l> {
+    /// `file` as a solution of `lab`. `slot` names the folder that it is built in; solutions that are checked at
+    /// the same time need different ones. `kit` is the program that starts machines.
+    ///
+    /// # Errors
+    /// [`Status::Usage`] if the file cannot be read, [`Status::Host`] if the rig cannot be written.
+    pub fn new(
+        workspace: &'l Workspace,
+        lab: &'l Lab,
+        file: &Path,
+        slot: &str,
+        kit: &Path,
+    ) -> Result<Self, Failure> {
+        let file = super::existing(file)?;
+        let rig = Rig::new(workspace, lab, &file, slot)?;
+        Ok(Solution {
+            workspace,
+            lab,
+            file,
+            kit: kit.to_path_buf(),
+            rig,
+            explorer: None,
+        })
+    }
+
+    /// Carries out every check, and says of each how it came out as soon as it has.
+    ///
+    /// # Errors
+    /// The host's: never the solution's.
+    pub fn check(
+        &mut self,
+        mut say: impl FnMut(&Check, &Outcome),
+    ) -> Result<Vec<Outcome>, Failure> {
+        let lab = self.lab;
+        let mut passed: BTreeMap<&str, bool> = BTreeMap::new();
+        let mut outcomes = Vec::new();
+        for check in &lab.checks {
+            let missing = check
+                .depends
+                .iter()
+                .find(|id| passed.get(id.as_str()) != Some(&true));
+            let outcome = match missing {
+                Some(id) => Outcome::Skipped(id.clone()),
+                None => self.carry_out(check)?,
+            };
+            passed.insert(&check.id, matches!(outcome, Outcome::Passed(_)));
+            say(check, &outcome);
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// The explorer with the solution in it.
+    ///
+    /// # Errors
+    /// [`NotBuilt`].
+    pub fn explorer(&mut self) -> Result<PathBuf, NotBuilt> {
+        if let Some(built) = &self.explorer {
+            return Ok(built.clone());
+        }
+        let built = self.rig.explorer()?;
+        self.explorer = Some(built.clone());
+        Ok(built)
+    }
+
+    /// The kernel with the solution in it.
+    ///
+    /// # Errors
+    /// [`NotBuilt`].
+    pub fn kernel(&self) -> Result<PathBuf, NotBuilt> {
+        self.rig.kernel()
+    }
+
+    fn carry_out(&mut self, check: &Check) -> Result<Outcome, Failure> {
+        match check.kind {
+            Kind::Rules => self.rules(),
+            Kind::Compiles => match self.rig.check() {
+                Ok(()) => Ok(Outcome::Passed(String::new())),
+                Err(why) => not_built(why),
+            },
+            Kind::Explore => self.explore(check),
+            Kind::Machine => self.machine(check),
+        }
+    }
+
+    fn rules(&self) -> Result<Outcome, Failure> {
+        let bytes = std::fs::read(&self.file).doing("reading", &self.file)?;
+        let broken = match String::from_utf8(bytes) {
+            Ok(source) => rules::broken(&source),
+            Err(_) => {
+                return Ok(failed(Told {
+                    seen: "the file is not UTF-8".into(),
+                    ..Told::default()
+                }));
+            }
+        };
+        if broken.is_empty() {
+            return Ok(Outcome::Passed(String::new()));
+        }
+        let lines: Vec<String> = broken.iter().map(ToString::to_string).collect();
+        Ok(failed(Told {
+            seen: lines.join("\n"),
+            ..Told::default()
+        }))
+    }
+
+    fn explore(&mut self, check: &Check) -> Result<Outcome, Failure> {
+        let program = match self.explorer() {
+            Ok(program) => program,
+            Err(why) => return not_built(why),
+        };
+        let mut command = Command::new(program);
+        for scene in &check.scenes {
+            command.args(["--scene", scene]);
+        }
+        command.arg("--json").stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let child = command
+            .spawn()
+            .map_err(|error| Failure::host(format!("starting the explorer: {error}")))?;
+        let Some(said) = listen(child, EXPLORING)? else {
+            return Ok(failed(Told {
+                seen: format!(
+                    "exploring did not end within {} seconds: does a call loop without asking the machine \
+                     for anything?",
+                    EXPLORING.as_secs()
+                ),
+                ..Told::default()
+            }));
+        };
+        let mut states = 0;
+        for line in said.lines() {
+            let Ok(found) = serde_json::from_str::<Value>(line) else {
+                continue;
+            };
+            if found["violation"].is_string() {
+                return Ok(failed(self.violation(&found)));
+            }
+            if found["complete"] == Value::Bool(false) {
+                return Ok(failed(Told {
+                    seen: format!(
+                        "scene {} has more states than the explorer looks at: nothing was found, which proves \
+                         nothing",
+                        found["scene"]
+                    ),
+                    ..Told::default()
+                }));
+            }
+            states += found["states"].as_u64().unwrap_or(0);
+        }
+        let done = said
+            .lines()
+            .filter(|line| line.contains("\"complete\":true"))
+            .count();
+        if done < check.scenes.len() {
+            return Ok(failed(Told {
+                seen: "the explorer ended before it had looked at every scene".into(),
+                ..Told::default()
+            }));
+        }
+        Ok(Outcome::Passed(format!("{states} states, all of them")))
+    }
+
+    fn violation(&self, found: &Value) -> Told {
+        let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+        let mut seen = text("violation");
+        for more in [text("words"), text("rule")] {
+            if !more.is_empty() {
+                let _ = write!(seen, "\n{more}");
+            }
+        }
+        let steps = found["schedule"].as_array().map(|steps| {
+            let lines = steps.iter().filter_map(Value::as_str);
+            let header = format!("scene {}\n", text("scene"));
+            lines.fold(header, |all, line| all + line + "\n")
+        });
+        Told {
+            invariant: found["invariant"].as_u64().map(|number| number as u8),
+            seen,
+            picture: text("lanes"),
+            schedule: steps,
+            again: Some(format!(
+                "cargo kit explore {} {} --scene {}",
+                self.lab.number,
+                self.file.display(),
+                text("scene")
+            )),
+        }
+    }
+
+    fn machine(&self, check: &Check) -> Result<Outcome, Failure> {
+        let kernel = match self.kernel() {
+            Ok(kernel) => kernel,
+            Err(why) => return not_built(why),
+        };
+        let name = check.script.as_deref().unwrap_or_default();
+        let script = self.lab.path(self.workspace).join(name);
+        let text = std::fs::read_to_string(&script).doing("reading", &script)?;
+        let folder = tempfile::tempdir_in(self.workspace.own_dir()?)
+            .map_err(|error| Failure::host(format!("making a folder for the evidence: {error}")))?;
+        let file = folder.path().join("evidence");
+        let key = fresh_key()?;
+        let machine = Machine::new(&self.kit)
+            .kernel(kernel)
+            .proto("student")
+            .word("watchdog=stop")
+            .deterministic()
+            .timeout(RUNNING)
+            .evidence(&file, key);
+        let outcome = machine.script(&text)?;
+        let again = format!(
+            "cargo kit run --lab {} --solution {} --deterministic --script {}",
+            self.lab.number,
+            self.file.display(),
+            script.display()
+        );
+        let bytes = std::fs::read(&file).unwrap_or_default();
+        let evidence = decode(&bytes, Some(&key));
+        let timeline = Timeline::new(evidence.records.clone());
+        let verdict = judge(&evidence, &timeline);
+        if let Some(finding) = verdict.findings.first() {
+            return Ok(failed(Told {
+                invariant: (finding.invariant != 0).then_some(finding.invariant),
+                seen: finding.text.clone(),
+                picture: String::new(),
+                schedule: None,
+                again: Some(again),
+            }));
+        }
+        if outcome.status != Status::Success || !evidence.is_sound() {
+            let seen = if outcome.complaint.is_empty() {
+                "the run left no whole evidence".to_owned()
+            } else {
+                outcome.complaint
+            };
+            return Ok(failed(Told {
+                seen,
+                picture: tail(&outcome.transcript),
+                again: Some(again),
+                ..Told::default()
+            }));
+        }
+        let shootdowns = timeline.shootdowns().len();
+        Ok(Outcome::Passed(format!("{shootdowns} shootdowns, judged")))
+    }
+}
+
+fn failed(told: Told) -> Outcome {
+    Outcome::Failed(told)
+}
+
+/// A solution that does not compile has failed; a host that cannot build has not.
+fn not_built(why: NotBuilt) -> Result<Outcome, Failure> {
+    match why {
+        NotBuilt::Host(failure) => Err(failure),
+        NotBuilt::Compiler(said) => Ok(failed(Told {
+            seen: "the compiler says:".into(),
+            picture: head(&said),
+            ..Told::default()
+        })),
+    }
+}
+
+fn head(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().take(LINES).collect();
+    if text.lines().count() > LINES {
+        lines.push("…");
+    }
+    lines.join("\n") + "\n"
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(LINES);
+    lines[from..].join("\n") + "\n"
+}
+
+/// A key that no solution can know.
+fn fresh_key() -> Result<Key, Failure> {
+    let mut bytes = [0; 16];
+    let path = Path::new("/dev/urandom");
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
+    read.doing("reading", path)?;
+    Ok(Key::from_bytes(bytes))
+}
+
+/// What a program says until it ends; `None` if it has to be ended.
+fn listen(mut child: Child, limit: Duration) -> Result<Option<String>, Failure> {
+    let Some(mut output) = child.stdout.take() else {
+        unreachable!("it is a pipe");
+    };
+    let reader = thread::spawn(move || {
+        let mut said = Vec::new();
+        let _ = output.by_ref().take(MOST).read_to_end(&mut said);
+        said
+    });
+    let begun = Instant::now();
+    let ended = loop {
+        let state = child
+            .try_wait()
+            .map_err(|error| Failure::host(format!("waiting for the explorer: {error}")))?;
+        if state.is_some() || reader.is_finished() && begun.elapsed() > limit {
+            break state.is_some();
+        }
+        if begun.elapsed() > limit {
+            break false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    if !ended {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let said = reader.join().unwrap_or_default();
+    Ok(ended.then(|| String::from_utf8_lossy(&said).into_owned()))
+}
