@@ -5,6 +5,7 @@ pub mod command;
 mod progress;
 pub mod rig;
 mod rules;
+mod see;
 
 use std::path::{Path, PathBuf};
 
@@ -36,8 +37,8 @@ pub struct Lab {
     pub title: String,
     /// What one writes, in a phrase.
     pub summary: String,
-    /// The module of the crate `lab` that it is written against.
-    pub module: String,
+    /// The module of the crate `lab` that it is written against; none of a script.
+    pub module: Option<String>,
     /// How long it takes, about.
     pub minutes: u32,
     /// What is checked, in this order.
@@ -86,6 +87,16 @@ pub enum Kind {
     Explore,
     /// The script succeeds in the kernel, and the judge finds nothing.
     Machine,
+    /// Of a solution that is a script: it runs to its end.
+    SeeRuns,
+    /// A CPU reads through a dead translation in it.
+    SeeDead,
+    /// No other does.
+    SeeOne,
+    /// Without its faults it fails.
+    SeeProof,
+    /// The CPU is cured.
+    SeeCure,
 }
 
 /// A solution that must fail.
@@ -172,10 +183,16 @@ impl Lab {
         workspace.root.join("labs").join(&self.folder)
     }
 
+    /// How its solutions' names end: they are Rust, or scripts of the shell.
+    #[must_use]
+    pub fn extension(&self) -> &'static str {
+        if self.module.is_some() { "rs" } else { "tlb" }
+    }
+
     /// The student's own copy: there is one after `kit labs start`.
     #[must_use]
     pub fn work(&self, workspace: &Workspace) -> PathBuf {
-        work(workspace).join(format!("{}.rs", self.folder))
+        work(workspace).join(format!("{}.{}", self.folder, self.extension()))
     }
 
     /// `file`, or the student's own copy.
@@ -227,6 +244,12 @@ pub fn explorer(
 fn rig_of(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<Rig, Failure> {
     let manifest = Manifest::read(workspace)?;
     let lab = manifest.lab(number)?;
+    if lab.module.is_none() {
+        let message = format!("lab {number} is a script: there is no code of yours in it");
+        return Err(
+            Failure::new(Status::Usage, message).advise(format!("cargo kit labs check {number}"))
+        );
+    }
     let file = lab.solution(workspace, file)?;
     Rig::new(workspace, lab, &file, &format!("lab-{number}"))
 }

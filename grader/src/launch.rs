@@ -15,7 +15,7 @@ use crate::kernel::Kernel;
 use crate::labs;
 use crate::options::MachineOptions;
 use crate::setup::{self, Policy};
-use crate::status::Failure;
+use crate::status::{Failure, Status};
 use crate::wiring::{Finished, Wiring};
 use crate::workspace::Workspace;
 
@@ -46,6 +46,11 @@ impl Prepared {
     ) -> Result<Self, Failure> {
         // Everything is asked for before anything is built: a missing tool is told at once.
         let qemu = setup::qemu(&workspace, options.qemu.as_deref(), policy)?;
+        if options.lab.is_some() && ready_made.is_some() {
+            let message =
+                "--lab builds a kernel, and --kernel names another: only one can be booted";
+            return Err(Failure::new(Status::Usage, message));
+        }
         let solution = options
             .lab
             .map(|number| labs::kernel(&workspace, number, options.solution.as_deref()))

@@ -29,7 +29,7 @@ pub struct MachineOptions {
     pub apic: Apic,
 
     /// Boot the kernel with a solution of lab N in it, as protocol `student`: your own copy, or --solution
-    #[arg(long, value_name = "N", conflicts_with = "kernel")]
+    #[arg(long, value_name = "N")]
     pub lab: Option<u8>,
 
     /// With --lab: the solution

@@ -30,7 +30,7 @@ struct Initiator {
 /// What a CPU's handler has done for the request that it serves.
 #[derive(Clone, Default)]
 struct Target {
-    /// The generations that it has read since it noticed it.
+    /// The generations that it has read since it acknowledged last.
     read: Vec<u64>,
     acknowledged: bool,
 }
@@ -48,6 +48,8 @@ struct Search<'s> {
     initiators: Vec<Initiator>,
     targets: Vec<Target>,
     buffered: Vec<Buffered>,
+    /// Whose shootdown the one request is for that all share, where there is such a one.
+    shared: Option<CpuId>,
 }
 
 /// Looks for it, first to last.
@@ -59,6 +61,7 @@ pub(crate) fn cause(story: &Story) -> Option<Cause> {
         initiators: vec![Initiator::default(); cpus],
         targets: vec![Target::default(); cpus],
         buffered: Vec::new(),
+        shared: None,
     };
     let mut records = story.records.iter().zip(&story.moment_of).peekable();
     for number in 0..story.moments.len() {
@@ -127,6 +130,7 @@ impl Search<'_> {
                 return self.cause(19, words, number);
             }
             What::Ends(crate::Call::Change { .. }) => {
+                self.shared = self.shared.filter(|&owner| owner != cpu);
                 let done = core::mem::take(initiator);
                 let silent = done.zeroed.minus(done.acknowledged);
                 if !silent.is_empty() {
@@ -172,6 +176,17 @@ impl Search<'_> {
                 self.cause(12, words, number)
             }
             Point::Zero => self.zeroes(cpu, record.place()?, number),
+            Point::Publish
+                if record
+                    .place()
+                    .is_some_and(|place| place.initiator.is_none()) =>
+            {
+                let other = self.shared.replace(cpu).filter(|&owner| owner != cpu)?;
+                let words = format!(
+                    "CPU {cpu} wrote the request that CPU {other}'s targets had yet to read"
+                );
+                self.cause(3, words, number)
+            }
             Point::Publish | Point::Generation => {
                 let asked = self.initiators[cpu.index()].zeroed;
                 let pending = asked.minus(self.initiators[cpu.index()].acknowledged);
@@ -196,7 +211,7 @@ impl Search<'_> {
                 self.cause(11, words, number)
             }
             Point::Notice => {
-                self.targets[cpu.index()] = Target::default();
+                self.targets[cpu.index()].acknowledged = false;
                 None
             }
             Point::Copy => {
@@ -226,7 +241,8 @@ impl Search<'_> {
         }
         let target = &mut self.targets[cpu.index()];
         target.acknowledged = true;
-        if !target.read.contains(&record.b) {
+        let read = core::mem::take(&mut target.read);
+        if !read.contains(&record.b) {
             let words = format!(
                 "CPU {cpu} acknowledged generation {}, which it had read nowhere in the request",
                 record.b

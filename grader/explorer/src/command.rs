@@ -224,7 +224,7 @@ fn replay(
         let lines: Vec<String> = steps.iter().map(|&step| schedule::line(step)).collect();
         println!(
             "{}",
-            json!({ "scene": scene.name, "invariant": verdict.invariant,
+            json!({ "scene": scene.name, "invariant": (verdict.invariant != 0).then_some(verdict.invariant),
                 "rule": report::rule(verdict.invariant), "violation": violation.to_string(),
                 "words": verdict.words, "lanes": lanes, "schedule": lines })
         );
@@ -244,7 +244,9 @@ fn tell(name: &str, scene: &Named, story: &Story, verdict: &Verdict, options: &O
         println!("\n{violation}");
     }
     let number = verdict.invariant;
-    println!("I{number}: {}", report::rule(number));
+    if number != 0 {
+        println!("I{number}: {}", report::rule(number));
+    }
     if let Some(words) = &verdict.words {
         println!("{words}");
     }

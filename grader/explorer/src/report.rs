@@ -8,12 +8,12 @@ use crate::story::{Story, What};
 use evidence::judge::{INVARIANTS, judge};
 use evidence::lanes::{View, window};
 use evidence::{Evidence, Timeline};
-use shootdown::Point;
+use shootdown::{CpuId, CpuSet, Point};
 use std::fmt::Write;
 
 /// What a story that ends badly speaks against, and why.
 pub(crate) struct Verdict {
-    /// The invariant, 1 to 20.
+    /// The invariant, 1 to 20; 0 if it is none of them.
     pub invariant: u8,
     /// A sentence on what was expected, if the judge has one.
     pub words: Option<String>,
@@ -67,22 +67,47 @@ pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
             words: Some(finding.text),
         };
     }
-    let invariant = match violation {
-        Violation::Stale { .. } => 5,
-        Violation::Panic { .. } | Violation::Livelock { .. } => 6,
-        Violation::Hang { .. } => hang(story),
+    let (invariant, words) = match violation {
+        Violation::Stale { .. } => (5, None),
+        Violation::Panic { .. } | Violation::Livelock { .. } => (6, None),
+        Violation::Hang { waiting } => match lock(story, *waiting) {
+            Some(words) => (0, Some(words)),
+            None => (hang(story), None),
+        },
     };
-    Verdict {
-        invariant,
-        words: None,
+    Verdict { invariant, words }
+}
+
+/// Whether those who wait do so for a word of the protocol's own, such as a lock, with interrupts on.
+fn lock(story: &Story, waiting: CpuSet) -> Option<String> {
+    let waits_for = |cpu: CpuId| {
+        let mut moments = story.moments.iter().rev();
+        moments.find_map(|moment| match moment.what {
+            What::Asks {
+                op: Op::Load { word, .. },
+                ..
+            } if moment.cpu == cpu && !moment.in_handler => Some((word, source(moment.at))),
+            _ => None,
+        })
+    };
+    let own = |word: WordId| story.roles.get(usize::from(word.0)) == Some(&"Plain");
+    let mut words = String::new();
+    for cpu in waiting {
+        let (word, at) = waits_for(cpu).filter(|(word, _)| own(*word))?;
+        let name = name(word, &story.roles);
+        let _ = write!(
+            words,
+            "CPU {cpu} waits for {name} ({at}), which nobody will write. "
+        );
     }
+    Some(words.trim_end().to_owned())
 }
 
 /// A wait that nothing can end: with interrupts off (I7), for an interrupt that was never sent or
 /// was sent too early (I2), or for a target that came and did not answer (I6).
 fn hang(story: &Story) -> u8 {
-    let mut off = shootdown::CpuSet::EMPTY;
-    let mut waits = shootdown::CpuSet::EMPTY;
+    let mut off = CpuSet::EMPTY;
+    let mut waits = CpuSet::EMPTY;
     let mut served = false;
     for moment in &story.moments {
         match moment.what {

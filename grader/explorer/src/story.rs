@@ -146,15 +146,30 @@ fn name_words(
             initiator: Some(initiator),
         };
         if let Some(word) = protocol.head(initiator) {
-            places[usize::from(word.id().0)] = place(Purpose::Head, None).packed();
+            name(
+                &mut places[usize::from(word.id().0)],
+                place(Purpose::Head, None),
+            );
         }
         for target in all().filter(|&target| target != initiator) {
             if let Some(word) = protocol.slot(target, initiator) {
-                places[usize::from(word.id().0)] = place(Purpose::Slot, Some(target)).packed();
+                name(
+                    &mut places[usize::from(word.id().0)],
+                    place(Purpose::Slot, Some(target)),
+                );
             }
         }
     }
     places
+}
+
+/// Names a word; one that several initiators share is nobody's.
+fn name(packed: &mut u64, place: Place) {
+    let shared = Place::unpacked(*packed).map(|_| Place {
+        initiator: None,
+        ..place
+    });
+    *packed = shared.unwrap_or(place).packed();
 }
 
 struct Teller {

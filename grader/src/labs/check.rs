@@ -16,6 +16,7 @@ use evidence::{Key, Timeline, decode};
 use serde_json::Value;
 
 use super::rig::{NotBuilt, Rig};
+use super::see::{self, Run};
 use super::{Check, Kind, Lab, rules};
 use crate::machine::Machine;
 use crate::status::{Doing, Failure, Status};
@@ -26,7 +27,7 @@ const EXPLORING: Duration = Duration::from_secs(120);
 /// How much an explorer may say, in bytes.
 const MOST: u64 = 4 << 20;
 /// How long a machine may run.
-const RUNNING: Duration = Duration::from_secs(120);
+pub(super) const RUNNING: Duration = Duration::from_secs(120);
 /// The compiler's messages are shown up to so many lines.
 const LINES: usize = 40;
 
@@ -62,7 +63,10 @@ pub struct Solution<'l> {
     lab: &'l Lab,
     file: PathBuf,
     kit: PathBuf,
-    rig: Rig,
+    /// What is built around it, if it is Rust.
+    rig: Option<Rig>,
+    /// The run, if it is a script, once made.
+    run: Option<Run>,
     /// The explorer with the solution in it, once built.
     explorer: Option<PathBuf>,
 }
@@ -81,13 +85,17 @@ impl<'l> Solution<'l> {
         kit: &Path,
     ) -> Result<Self, Failure> {
         let file = super::existing(file)?;
-        let rig = Rig::new(workspace, lab, &file, slot)?;
+        let rig = match lab.module {
+            Some(_) => Some(Rig::new(workspace, lab, &file, slot)?),
+            None => None,
+        };
         Ok(Solution {
             workspace,
             lab,
             file,
             kit: kit.to_path_buf(),
             rig,
+            run: None,
             explorer: None,
         })
     }
@@ -127,7 +135,7 @@ impl<'l> Solution<'l> {
         if let Some(built) = &self.explorer {
             return Ok(built.clone());
         }
-        let built = self.rig.explorer()?;
+        let built = self.rig()?.explorer()?;
         self.explorer = Some(built.clone());
         Ok(built)
     }
@@ -137,19 +145,65 @@ impl<'l> Solution<'l> {
     /// # Errors
     /// [`NotBuilt`].
     pub fn kernel(&self) -> Result<PathBuf, NotBuilt> {
-        self.rig.kernel()
+        self.rig()?.kernel()
     }
 
     fn carry_out(&mut self, check: &Check) -> Result<Outcome, Failure> {
         match check.kind {
             Kind::Rules => self.rules(),
-            Kind::Compiles => match self.rig.check() {
+            Kind::Compiles => match self.rig()?.check() {
                 Ok(()) => Ok(Outcome::Passed(String::new())),
                 Err(why) => not_built(why),
             },
             Kind::Explore => self.explore(check),
             Kind::Machine => self.machine(check),
+            kind => self.see(kind),
         }
+    }
+
+    fn rig(&self) -> Result<&Rig, Failure> {
+        self.rig
+            .as_ref()
+            .ok_or_else(|| Failure::host("the manifest asks for Rust where a lab is a script"))
+    }
+
+    /// One thing about a solution that is a script.
+    fn see(&mut self, kind: Kind) -> Result<Outcome, Failure> {
+        let bytes = std::fs::read(&self.file).doing("reading", &self.file)?;
+        let script = String::from_utf8_lossy(&bytes).into_owned();
+        if self.run.is_none() {
+            self.run = Some(Run::make(self.workspace, &self.kit, &script)?);
+        }
+        let Some(run) = &self.run else {
+            unreachable!("it was made");
+        };
+        let seen = match kind {
+            Kind::SeeRuns => run.ends(),
+            Kind::SeeDead => run.dead().map(drop),
+            Kind::SeeOne => run.one(),
+            Kind::SeeCure => run.cure(),
+            _ => see::proof(&Run::make(
+                self.workspace,
+                &self.kit,
+                &see::without_faults(&script),
+            )?),
+        };
+        let again = format!(
+            "cargo kit run --deterministic --script {}",
+            self.file.display()
+        );
+        Ok(match seen {
+            Ok(()) => Outcome::Passed(String::new()),
+            Err(seen) => failed(Told {
+                picture: match kind {
+                    Kind::SeeRuns => tail(&run.transcript),
+                    _ => String::new(),
+                },
+                seen,
+                again: Some(again),
+                ..Told::default()
+            }),
+        })
     }
 
     fn rules(&self) -> Result<Outcome, Failure> {
@@ -345,7 +399,7 @@ fn tail(text: &str) -> String {
 }
 
 /// A key that no solution can know.
-fn fresh_key() -> Result<Key, Failure> {
+pub(super) fn fresh_key() -> Result<Key, Failure> {
     let mut bytes = [0; 16];
     let path = Path::new("/dev/urandom");
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes));

@@ -125,7 +125,11 @@ fn start(workspace: &Workspace, lab: &Lab) -> Result<(), Failure> {
     if work.exists() {
         println!("{} is there already: go on with it", shown(&work));
     } else {
-        copy(&lab.path(workspace).join("starter.rs"), &work)?;
+        copy(
+            &lab.path(workspace)
+                .join(format!("starter.{}", lab.extension())),
+            &work,
+        )?;
         println!("your copy is {}", shown(&work));
     }
     let handout = lab.path(workspace).join("handout.md");
@@ -168,9 +172,9 @@ fn reset(workspace: &Workspace, lab: &Lab) -> Result<(), Failure> {
     let work = lab.work(workspace);
     if work.exists() {
         let kept = (1..)
-            .map(|number| work.with_extension(format!("{number}.rs")))
+            .map(|number| work.with_extension(format!("{number}.{}", lab.extension())))
             .find(|path| !path.exists())
-            .unwrap_or_else(|| work.with_extension("old.rs"));
+            .unwrap_or_else(|| work.with_extension("old"));
         fs::rename(&work, &kept).doing("renaming", &work)?;
         println!("what you had is now {}", shown(&kept));
     }
@@ -184,7 +188,9 @@ fn solution(workspace: &Workspace, lab: &Lab) -> Result<(), Failure> {
             .advise(format!("cargo kit labs check {}", lab.number))
             .advise(format!("cargo kit labs hint {}", lab.number)));
     }
-    let path = lab.path(workspace).join("reference.rs");
+    let path = lab
+        .path(workspace)
+        .join(format!("reference.{}", lab.extension()));
     print!("{}", fs::read_to_string(&path).doing("reading", &path)?);
     Ok(())
 }
@@ -347,6 +353,8 @@ fn watch(workspace: &Workspace, lab: &Lab, args: &CheckArgs, kit: &Path) -> Resu
 fn verify(workspace: &Workspace, lab: &Lab, kit: &Path) -> Result<(), Failure> {
     let folder = lab.path(workspace);
     let slot = format!("verify-{}", lab.number);
+    let [reference, starter] =
+        ["reference", "starter"].map(|name| format!("{name}.{}", lab.extension()));
     let wrong = |message: String| Failure::new(Status::CommandFailed, message);
     let first = |file: &str| -> Result<Option<(Check, Told)>, Failure> {
         let mut first = None;
@@ -359,17 +367,17 @@ fn verify(workspace: &Workspace, lab: &Lab, kit: &Path) -> Result<(), Failure> {
         )?;
         Ok(first)
     };
-    if let Some((check, told)) = first("reference.rs")? {
+    if let Some((check, told)) = first(&reference)? {
         return Err(wrong(format!(
             "lab {}: the reference fails `{}`: {}\n{}",
             lab.number, check.id, told.seen, told.picture
         )));
     }
-    println!("{:>2}  reference.rs passes", lab.number);
-    let Some((check, _)) = first("starter.rs")? else {
+    println!("{:>2}  {reference} passes", lab.number);
+    let Some((check, _)) = first(&starter)? else {
         return Err(wrong(format!("lab {}: the starter passes", lab.number)));
     };
-    println!("{:>2}  starter.rs fails `{}`", lab.number, check.id);
+    println!("{:>2}  {starter} fails `{}`", lab.number, check.id);
     if ["rules", "compiles"].contains(&check.id.as_str()) {
         return Err(wrong(format!(
             "lab {}: the starter fails `{}` already",

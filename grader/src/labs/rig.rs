@@ -76,7 +76,7 @@ impl Rig {
             let source = fs::read_to_string(&template).doing("reading", &template)?;
             rig.write(
                 &format!("{package}/src/main.rs"),
-                &source.replace("MODULE", &lab.module),
+                &source.replace("MODULE", lab.module.as_deref().unwrap_or_default()),
             )?;
         }
         let script = format!(

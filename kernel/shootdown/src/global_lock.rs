@@ -101,7 +101,13 @@ impl<M: Machine> GlobalLock<M> {
         }
     }
 
-    fn publish(&self, request: &Request, asked: &Snapshot) -> u32 {
+    /// The lock: 0 while it is free, else the number of the CPU that holds it, plus one.
+    pub fn lock(&self) -> &M::Word<u32, Plain> {
+        &self.lock
+    }
+
+    /// Writes the request under its next generation, which it returns. For the lock's holder.
+    pub fn publish(&self, request: &Request, asked: &Snapshot) -> u32 {
         self.addr1.store(request.start(), Relaxed);
         self.addr2.store(request.end(), Relaxed);
         self.space.store(request.space_id().0, Relaxed);

@@ -26,14 +26,18 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// A protocol from outside the kernel, by the name of `student`: with a slot for each pair of CPUs
-    /// and early acknowledgement, as far as the kernel's own checks of the machine need to know.
-    pub const fn student(build: fn(usize, Settings) -> Box<dyn Protocol<Kernel>>) -> Entry {
+    /// A protocol from outside the kernel, by the name of `student`. `pairs` and `early` are as in the
+    /// fields of those names.
+    pub const fn student(
+        pairs: bool,
+        early: bool,
+        build: fn(usize, Settings) -> Box<dyn Protocol<Kernel>>,
+    ) -> Entry {
         Entry {
             name: "student",
             doc: "what was handed to this kernel from outside",
-            pairs: true,
-            early: true,
+            pairs,
+            early,
             one_each: true,
             rows: false,
             build,

@@ -7,6 +7,7 @@
 //!
 //! | lab | trait | what you write | what is there |
 //! |---|---|---|---|
+//! | [`three`] | [`three::OneAtATime`] | the initiator of the global-lock protocol | the handler, the words |
 //! | [`four`] | [`four::Initiator`] | the initiator of the scoreboard protocol | the handler, the words |
 //! | [`five`] | [`five::Handler`] | the handler | the initiator, the words |
 //!
@@ -49,9 +50,12 @@
 
 extern crate alloc;
 
+#[macro_use]
+mod half;
 mod board;
 pub mod five;
 pub mod four;
+pub mod three;
 
 pub use board::Board;
 pub use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
