@@ -24,6 +24,7 @@ fn main() {
         pages: initiators as u8,
         memory: Memory::Tso,
         send_fences: true,
+        faults: explorer::Faults::default(),
         scheduler: false,
     };
     let subject = |machine: &Host, cpus: usize| -> Box<dyn Protocol<Host>> {

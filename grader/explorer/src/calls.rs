@@ -2,7 +2,7 @@
 
 use crate::host::{self, Host, Reached, SPACE, Source, address};
 use crate::op::{Op, WordId};
-use shootdown::{PAGE_SIZE, Protocol, Request, Targets};
+use shootdown::{Abandoned, PAGE_SIZE, Protocol, Request, Targets};
 
 /// A place in a call: an operation that was reached by certain answers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -158,7 +158,8 @@ impl<'p> Calls<'p> {
         let reached = host::replay(&answers, &asked, || self.run(call));
         let (op, at) = match reached {
             Reached::Asks(op, at) => (op, Some(at)),
-            Reached::Over => (Op::Return, None),
+            Reached::Over(Ok(())) => (Op::Return, None),
+            Reached::Over(Err(_)) => (Op::Abandoned, None),
             Reached::Panicked(message) => {
                 self.messages.push(message);
                 (Op::Panicked(self.messages.len() as u16 - 1), None)
@@ -166,7 +167,7 @@ impl<'p> Calls<'p> {
         };
         let depth = parent.map_or(0, |(node, _)| self.depth(node) + 1);
         let condition = match op {
-            Op::SpinAgain => self.loads_since_spin(parent),
+            Op::SpinAgain { .. } => self.loads_since_spin(parent),
             _ => Box::default(),
         };
         self.nodes.push(Node {
@@ -181,10 +182,11 @@ impl<'p> Calls<'p> {
         NodeId(number)
     }
 
-    fn run(&self, call: Call) {
+    fn run(&self, call: Call) -> Result<(), Abandoned> {
         match call {
             Call::Handle => {
                 self.protocol.handle(&Host);
+                Ok(())
             }
             Call::Change {
                 first,
@@ -203,7 +205,7 @@ impl<'p> Calls<'p> {
                 };
                 let request = request.expect("the pages are canonical");
                 let outcome = self.protocol.shoot(&Host, request, Targets::Active);
-                let _proof = outcome.expect("no wait is given up here");
+                outcome.map(drop)
             }
         }
     }

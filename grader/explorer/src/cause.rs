@@ -23,8 +23,12 @@ pub(crate) struct Cause {
 struct Initiator {
     zeroed: CpuSet,
     acknowledged: CpuSet,
+    /// It has zeroed slots, and sent nothing since: what it sends later is to those who are late.
+    announces: bool,
     /// It has asked which CPU it is.
     knows_itself: bool,
+    /// Its last shootdown was given up.
+    gave_up: bool,
 }
 
 /// What a CPU's handler has done for the request that it serves.
@@ -140,6 +144,11 @@ impl Search<'_> {
                     return self.cause(3, words, number);
                 }
             }
+            What::Abandons(_) => {
+                self.shared = self.shared.filter(|&owner| owner != cpu);
+                initiator.knows_itself = false;
+                initiator.gave_up = true;
+            }
             What::Enters => self.targets[cpu.index()] = Target::default(),
             _ => {}
         }
@@ -193,6 +202,13 @@ impl Search<'_> {
                 if pending.is_empty() {
                     return None;
                 }
+                if self.initiators[cpu.index()].gave_up {
+                    let words = format!(
+                        "CPU {cpu} wrote its next request while CPUs {pending} may yet read the one that it \
+                         had given up"
+                    );
+                    return self.cause(3, words, number);
+                }
                 let words = format!(
                     "CPU {cpu} wrote its request while CPUs {pending} had yet to read it: their \
                      slots were zero already"
@@ -200,9 +216,9 @@ impl Search<'_> {
                 self.cause(1, words, number)
             }
             Point::Send => {
-                let asked = self.initiators[cpu.index()].zeroed;
-                let sent = record.cpus();
-                if asked.is_empty() || asked == sent {
+                let own = &mut self.initiators[cpu.index()];
+                let (asked, sent) = (own.zeroed, record.cpus());
+                if !core::mem::take(&mut own.announces) || asked == sent {
                     return None;
                 }
                 let words = format!(
@@ -264,6 +280,7 @@ impl Search<'_> {
             return self.cause(13, words, number);
         }
         let own = &mut self.initiators[cpu.index()];
+        own.announces = true;
         own.zeroed = own.zeroed.with(target);
         own.acknowledged = own.acknowledged.without(target);
         None

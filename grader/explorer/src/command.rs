@@ -12,6 +12,8 @@
 //! | 2 | the command line, or a file that it names, is wrong |
 //! | 3 | nothing was found, but not every state was looked at: that proves nothing |
 //!
+//! Without `--scene` those scenes are explored in which nothing goes wrong that no protocol can help.
+//!
 //! With `--json` each line is one object: `scene` and `states`, `complete`, `seconds` of a scene that was
 //! looked at; for a violation also `invariant`, `rule`, `violation`, `words`, `lanes` and `schedule`.
 
@@ -97,7 +99,7 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
                 let name = words.value().map_err(wrong)?;
                 let known = name.to_str().and_then(scenes::find);
                 options.scenes.push(known.ok_or_else(|| {
-                    let names: Vec<_> = scenes::all().iter().map(|scene| scene.name).collect();
+                    let names: Vec<_> = scenes::every().map(|scene| scene.name).collect();
                     format!("there is no scene {name:?}: {}", names.join(", "))
                 })?);
             }
@@ -125,7 +127,7 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
 
 fn carry_out(name: &str, subject: &dyn Subject, options: &Options) -> Result<Ending, String> {
     if options.list {
-        for scene in scenes::all() {
+        for scene in scenes::every() {
             println!("{:<14} {}", scene.name, scene.doc);
         }
         return Ok(Ending::Holds);

@@ -5,7 +5,7 @@
 //! from the start to find out what it asks next. It must be a function of those answers alone; that
 //! it asks the same again is checked.
 
-use crate::op::{Change, Fence, Op, WordId};
+use crate::op::{Change, Fence, GIVEN_UP, Op, WordId};
 use core::marker::PhantomData;
 use core::panic::Location;
 use core::sync::atomic::Ordering;
@@ -78,8 +78,8 @@ pub fn roles() -> Vec<&'static str> {
 pub enum Reached {
     /// It asks this next, there.
     Asks(Op, Source),
-    /// It is over.
-    Over,
+    /// It is over; what it came to.
+    Over(Result<(), Abandoned>),
     /// It panicked.
     Panicked(String),
 }
@@ -88,7 +88,11 @@ pub enum Reached {
 ///
 /// # Panics
 /// If the call needs fewer answers than there are, so that it is no function of them.
-pub fn replay(answers: &[u64], expected: &[Op], call: impl FnOnce()) -> Reached {
+pub fn replay(
+    answers: &[u64],
+    expected: &[Op],
+    call: impl FnOnce() -> Result<(), Abandoned>,
+) -> Reached {
     CONTEXT.with_borrow_mut(|context| {
         context.answers = answers.to_vec();
         context.asked.clear();
@@ -105,7 +109,7 @@ pub fn replay(answers: &[u64], expected: &[Op], call: impl FnOnce()) -> Reached 
          machine told it"
     );
     match outcome {
-        Ok(()) => Reached::Over,
+        Ok(outcome) => Reached::Over(outcome),
         Err(payload) if payload.is::<Unanswered>() => {
             let asked = asked.last().copied().zip(at);
             let (op, at) = asked.expect("something that was not answered");
@@ -141,6 +145,29 @@ impl Host {
             Some(answer) => answer,
             None => panic::resume_unwind(Box::new(Unanswered)),
         }
+    }
+
+    #[track_caller]
+    fn spin<S: FnMut()>(
+        &self,
+        mut condition: impl FnMut() -> bool,
+        resend: Option<S>,
+    ) -> Result<(), Abandoned> {
+        self.ask(Op::Point(Point::Wait));
+        self.ask(Op::SpinStart);
+        if condition() {
+            self.ask(Op::Point(Point::Done));
+            return Ok(());
+        }
+        let resends = resend.is_some();
+        if self.ask(Op::SpinAgain { resends }) == GIVEN_UP {
+            return Err(Abandoned);
+        }
+        if let Some(mut resend) = resend {
+            resend();
+        }
+        self.ask(Op::SpinResume);
+        unreachable!("a wait is taken up at its start")
     }
 
     /// Stores a page-table entry: in this machine, the version of the page.
@@ -353,15 +380,17 @@ impl Machine for Host {
     }
 
     #[track_caller]
-    fn spin_until<F: FnMut() -> bool>(&self, mut condition: F) -> Result<(), Abandoned> {
-        self.ask(Op::Point(Point::Wait));
-        self.ask(Op::SpinStart);
-        if !condition() {
-            self.ask(Op::SpinAgain);
-            unreachable!("a wait is taken up at its start");
-        }
-        self.ask(Op::Point(Point::Done));
-        Ok(())
+    fn spin_until<F: FnMut() -> bool>(&self, condition: F) -> Result<(), Abandoned> {
+        self.spin(condition, None::<fn()>)
+    }
+
+    #[track_caller]
+    fn spin_resending<F, S>(&self, condition: F, resend: S) -> Result<(), Abandoned>
+    where
+        F: FnMut() -> bool,
+        S: FnMut(),
+    {
+        self.spin(condition, Some(resend))
     }
 
     #[track_caller]

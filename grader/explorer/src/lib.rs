@@ -13,7 +13,8 @@
 //! # What is modelled
 //! CPUs with a TLB; a local APIC that keeps one pending interrupt of the shootdown's vector;
 //! interrupts between any two operations while they are enabled; store buffers ([`Memory`]); threads
-//! that are preempted and moved where the protocol lets them.
+//! that are preempted and moved where the protocol lets them; interrupts that are lost or come again, and waits
+//! that are given up ([`Faults`]).
 //!
 //! # What is not
 //! Loads are done in order. Addresses are a handful of pages of one space. Time: a wait that
@@ -36,8 +37,8 @@ mod story;
 
 pub use calls::Call;
 pub use host::{Host, HostWord, Source};
-pub use machine::{Memory, Scene, Script, Step, Violation};
-pub use op::{Change, Fence, Op, WordId};
+pub use machine::{Faults, Memory, Scene, Script, Step, Violation};
+pub use op::{Change, EXPIRED, Fence, GIVEN_UP, Op, WordId};
 pub use search::{Found, Outcome, Subject, shortest, verify};
 pub use story::{Impossible, Moment, Story, What, retell};
 

@@ -2,9 +2,9 @@
 
 use crate::calls::{Call, Calls, LONGEST_CALL, NodeId};
 use crate::host::Source;
-use crate::op::{Fence, Op, WordId};
+use crate::op::{EXPIRED, Fence, GIVEN_UP, Op, WordId};
 use crate::sharing::{Accessor, Sharing};
-use crate::state::{Buffered, Layout, State};
+use crate::state::{Buffered, Fault, Layout, State};
 use crate::story::{Impossible, Moment, What};
 use shootdown::{CpuId, CpuSet};
 use std::collections::HashMap;
@@ -33,9 +33,23 @@ pub struct Scene {
     /// Whether sending empties the store buffer, as the seam promises. An x2APIC transport without
     /// its fence does not (I2).
     pub send_fences: bool,
+    /// What may go wrong.
+    pub faults: Faults,
     /// Whether threads that are not pinned move to idle CPUs, and threads outside critical
     /// sections make way for others of their CPU.
     pub scheduler: bool,
+}
+
+/// How often something may go wrong, at any time.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Faults {
+    /// Interrupts that are lost on their way. A wait that helps itself then runs out of patience, as often as
+    /// one was lost.
+    pub lost: u8,
+    /// Interrupts that come once more.
+    pub repeated: u8,
+    /// Waits that are given up.
+    pub given_up: u8,
 }
 
 /// What one thread does.
@@ -62,6 +76,14 @@ pub enum Step {
     Migrate(u8, u8),
     /// The CPU runs this thread from now on.
     Switch(u8, u8),
+    /// The interrupt that is pending there is lost.
+    Lose(u8),
+    /// An interrupt comes there once more.
+    Repeat(u8),
+    /// The patience of its wait ends.
+    Expire(u8),
+    /// Its wait is given up.
+    GiveUp(u8),
 }
 
 /// What must not be.
@@ -228,6 +250,7 @@ impl<'p> Machine<'p> {
             into.push(Step::Do(number));
         }
         self.commits(state, cpu, into);
+        self.faults(state, cpu, into);
         let in_handler = state.handler(l, cpu).is_some();
         if state.irr(l, cpu) && !state.masked(l, cpu) && !in_handler {
             into.push(Step::Interrupt(number));
@@ -241,6 +264,36 @@ impl<'p> Machine<'p> {
         if self.scene.scheduler && !in_handler && !state.masked(l, cpu) {
             self.schedules(state, cpu, into);
         }
+    }
+
+    fn faults(&self, state: &State, cpu: usize, into: &mut Vec<Step>) {
+        let (l, number, most) = (&self.layout, cpu as u8, self.scene.faults);
+        let left = |fault, most: u8| state.faults(l, fault) < u16::from(most);
+        if state.irr(l, cpu) && left(Fault::Lost, most.lost) {
+            into.push(Step::Lose(number));
+        }
+        if !state.irr(l, cpu) && left(Fault::Repeated, most.repeated) {
+            into.push(Step::Repeat(number));
+        }
+        let Some(Op::SpinAgain { resends }) = self.next(state, cpu).map(|node| self.calls.op(node))
+        else {
+            return;
+        };
+        // Once for each interrupt that was lost: enough to cure it, and not for ever.
+        if resends && state.expired(l, cpu) < state.faults(l, Fault::Lost) {
+            into.push(Step::Expire(number));
+        }
+        if left(Fault::GivenUp, most.given_up) {
+            into.push(Step::GiveUp(number));
+        }
+    }
+
+    /// The wait of `cpu` is answered.
+    fn answer_wait(&mut self, state: &mut State, cpu: usize, answer: u64) -> Result<(), Violation> {
+        let node = self.next(state, cpu).expect("a step that can be taken");
+        let next = self.calls.after(node, answer);
+        self.put(state, cpu, next);
+        self.settle(state, cpu)
     }
 
     fn commits(&self, state: &State, cpu: usize, into: &mut Vec<Step>) {
@@ -296,7 +349,7 @@ impl<'p> Machine<'p> {
         };
         let value = |word| self.values.of(state.read(&self.layout, cpu, word));
         // A wait goes on when something it looked at has changed.
-        self.calls.op(node) != Op::SpinAgain
+        !matches!(self.calls.op(node), Op::SpinAgain { .. })
             || self
                 .calls
                 .condition_of(node)
@@ -378,6 +431,28 @@ impl<'p> Machine<'p> {
                 state.drain(&l, cpu);
                 self.settle(state, cpu)?;
             }
+            Step::Lose(cpu) => {
+                self.note(state, usize::from(cpu), What::Loses, None);
+                state.set_irr(&l, usize::from(cpu), false);
+                state.note_fault(&l, Fault::Lost);
+            }
+            Step::Repeat(cpu) => {
+                self.note(state, usize::from(cpu), What::Repeats, None);
+                state.set_irr(&l, usize::from(cpu), true);
+                state.note_fault(&l, Fault::Repeated);
+            }
+            Step::Expire(cpu) => {
+                let cpu = usize::from(cpu);
+                self.note(state, cpu, What::Expires, None);
+                state.expire(&l, cpu);
+                self.answer_wait(state, cpu, EXPIRED)?;
+            }
+            Step::GiveUp(cpu) => {
+                let cpu = usize::from(cpu);
+                self.note(state, cpu, What::GivesUp, None);
+                state.note_fault(&l, Fault::GivenUp);
+                self.answer_wait(state, cpu, GIVEN_UP)?;
+            }
         }
         self.check(state)
     }
@@ -407,7 +482,7 @@ impl<'p> Machine<'p> {
     fn do_next(&mut self, state: &mut State, cpu: usize) -> Result<(), Violation> {
         let node = self.next(state, cpu).expect("a step that can be taken");
         let next = match self.calls.op(node) {
-            Op::SpinAgain => self.calls.spin_start(node),
+            Op::SpinAgain { .. } | Op::SpinResume => self.calls.spin_start(node),
             _ => {
                 let answer = self.perform(state, cpu, node);
                 self.calls.after(node, answer)
@@ -440,7 +515,8 @@ impl<'p> Machine<'p> {
                         message,
                     });
                 }
-                Op::Return => return self.end_call(state, cpu),
+                Op::Return => return self.end_call(state, cpu, true),
+                Op::Abandoned => return self.end_call(state, cpu, false),
                 op if op.is_local() => {
                     let answer = self.perform(state, cpu, node);
                     let next = self.calls.after(node, answer);
@@ -452,7 +528,12 @@ impl<'p> Machine<'p> {
         Ok(())
     }
 
-    fn end_call(&mut self, state: &mut State, cpu: usize) -> Result<(), Violation> {
+    fn end_call(
+        &mut self,
+        state: &mut State,
+        cpu: usize,
+        acknowledged: bool,
+    ) -> Result<(), Violation> {
         let l = self.layout;
         if state.handler(&l, cpu).is_some() {
             self.note(state, cpu, What::Leaves, None);
@@ -465,12 +546,19 @@ impl<'p> Machine<'p> {
         let thread = state.running(&l, cpu).expect("a call has a thread");
         let made = state.made(&l, thread);
         let over = self.scene.threads[thread].calls[made];
-        self.note(state, cpu, What::Ends(over), None);
-        if let Call::Change {
-            first,
-            pages,
-            version,
-        } = over
+        let what = if acknowledged {
+            What::Ends(over)
+        } else {
+            What::Abandons(over)
+        };
+        self.note(state, cpu, what, None);
+        // What was given up promises nothing: the old frame is not reused.
+        if acknowledged
+            && let Call::Change {
+                first,
+                pages,
+                version,
+            } = over
         {
             for page in first..first + pages {
                 let before = state.required(&l, usize::from(page));

@@ -67,13 +67,25 @@ pub enum Op {
     FlushAll,
     /// A wait begins: here it is taken up again when its condition did not hold.
     SpinStart,
-    /// The condition did not hold.
-    SpinAgain,
+    /// The condition did not hold. Answers: [`GIVEN_UP`], [`EXPIRED`]; else the wait is taken up again.
+    SpinAgain {
+        /// Whether the wait helps itself when its patience ends.
+        resends: bool,
+    },
+    /// It has helped itself, and is taken up again.
+    SpinResume,
     /// The call is over.
     Return,
+    /// The call is over, its wait given up.
+    Abandoned,
     /// The call panicked; the number of the message.
     Panicked(u16),
 }
+
+/// The wait is given up.
+pub const GIVEN_UP: u64 = 1;
+/// Its patience has ended.
+pub const EXPIRED: u64 = 2;
 
 /// What a locked operation does to its word.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -47,6 +47,22 @@ pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
             words: Some(format!("{}{at}", cause.words)),
         };
     }
+    if let Violation::Hang { .. } = violation
+        && let Some(lost) = story
+            .moments
+            .iter()
+            .rev()
+            .find(|moment| moment.what == What::Loses)
+    {
+        let words = format!(
+            "the interrupt to CPU {} was lost, and nobody sent it again",
+            lost.cpu
+        );
+        return Verdict {
+            invariant: 2,
+            words: Some(words),
+        };
+    }
     let evidence = Evidence {
         header: None,
         records: story.records.clone(),
@@ -192,6 +208,11 @@ fn words(what: &What, roles: &[&str]) -> Option<String> {
             format!("its store of {value:#x} to {} becomes visible", name(word))
         }
         What::Ends(_) => "the shootdown returns".into(),
+        What::Abandons(_) => "the shootdown returns: given up".into(),
+        What::Loses => "its interrupt is lost".into(),
+        What::Repeats => "an interrupt comes once more".into(),
+        What::Expires => "its wait has lasted too long".into(),
+        What::GivesUp => "its wait is given up".into(),
         What::Asks { op, answer } => return operation(op, answer, roles),
     })
 }
@@ -230,7 +251,7 @@ fn operation(op: Op, answer: u64, roles: &[&str]) -> Option<String> {
         Op::LeaveCritical => "leaves the critical section".into(),
         Op::Fence(fence) => format!("fence: {fence:?}"),
         Op::Me | Op::InterruptsEnabled | Op::SpinStart => return None,
-        Op::SpinAgain => "waits on".into(),
-        Op::Return | Op::Panicked(_) => return None,
+        Op::SpinAgain { .. } => "waits on".into(),
+        Op::SpinResume | Op::Return | Op::Abandoned | Op::Panicked(_) => return None,
     })
 }

@@ -1,7 +1,7 @@
 //! The scenes that a protocol is explored in, by name.
 
 use crate::calls::Call;
-use crate::machine::{Memory, Scene, Script};
+use crate::machine::{Faults, Memory, Scene, Script};
 
 /// A scene, with what it is for.
 #[derive(Clone, Debug)]
@@ -27,6 +27,7 @@ fn apart(cpus: usize, initiators: usize) -> Scene {
         pages: initiators as u8,
         memory: Memory::Tso,
         send_fences: true,
+        faults: Faults::default(),
         scheduler: false,
     }
 }
@@ -69,7 +70,69 @@ fn relaxed(scene: Scene) -> Scene {
     }
 }
 
-/// Every scene, the quickest first.
+fn faulty(scene: Scene, faults: Faults) -> Scene {
+    Scene { faults, ..scene }
+}
+
+/// The scenes in which something goes wrong that no protocol can help: for those that help themselves.
+#[must_use]
+pub fn faulty_all() -> Vec<Named> {
+    let named = |name, doc, scene| Named { name, doc, scene };
+    let lost = Faults {
+        lost: 1,
+        ..Faults::default()
+    };
+    let repeated = Faults {
+        repeated: 1,
+        ..Faults::default()
+    };
+    let given_up = Faults {
+        given_up: 1,
+        ..Faults::default()
+    };
+    let again = || in_turn(2, 2, vec![change(0, 1), change(1, 1)]);
+    vec![
+        named(
+            "lost",
+            "2 CPUs; CPU 0 changes a page, then another; an interrupt is lost",
+            faulty(again(), lost),
+        ),
+        named(
+            "lost-of-two",
+            "2 CPUs; each changes a page; an interrupt is lost",
+            faulty(apart(2, 2), lost),
+        ),
+        named(
+            "lost-of-three",
+            "3 CPUs; CPU 0 changes a page; an interrupt is lost",
+            faulty(apart(3, 1), lost),
+        ),
+        named(
+            "repeated",
+            "2 CPUs; each changes a page; an interrupt comes once more",
+            faulty(apart(2, 2), repeated),
+        ),
+        named(
+            "given-up",
+            "2 CPUs; CPU 0 changes a page, then another; a wait is given up",
+            faulty(again(), given_up),
+        ),
+        named(
+            "lost-and-given-up",
+            "2 CPUs; CPU 0 changes a page, then another; an interrupt is lost, and a wait given up",
+            faulty(
+                again(),
+                Faults {
+                    lost: 1,
+                    given_up: 1,
+                    repeated: 0,
+                },
+            ),
+        ),
+    ]
+}
+
+/// Every scene in which nothing goes wrong, the quickest first.
 #[must_use]
 pub fn all() -> Vec<Named> {
     let named = |name, doc, scene| Named { name, doc, scene };
@@ -110,8 +173,13 @@ pub fn all() -> Vec<Named> {
     ]
 }
 
+/// All of both kinds.
+pub fn every() -> impl Iterator<Item = Named> {
+    all().into_iter().chain(faulty_all())
+}
+
 /// The scene of that name.
 #[must_use]
 pub fn find(name: &str) -> Option<Named> {
-    all().into_iter().find(|scene| scene.name == name)
+    every().find(|scene| scene.name == name)
 }

@@ -16,19 +16,27 @@
 //! | `fill CPU PAGE` | it walks the page table for that page |
 //! | `migrate THREAD CPU` | the thread moves there |
 //! | `switch CPU THREAD` | the CPU runs that thread from now on |
+//! | `lose CPU` | the interrupt that is pending there is lost |
+//! | `repeat CPU` | an interrupt comes there once more |
+//! | `expire CPU` | the patience of its wait ends |
+//! | `give-up CPU` | its wait is given up |
 
 use crate::machine::Step;
 use crate::scenes::{self, Named};
 use std::fmt::Write;
 
 /// The steps' names and how many numbers follow each.
-const STEPS: [(&str, usize); 6] = [
+const STEPS: [(&str, usize); 10] = [
     ("do", 1),
     ("commit", 2),
     ("interrupt", 1),
     ("fill", 2),
     ("migrate", 2),
     ("switch", 2),
+    ("lose", 1),
+    ("repeat", 1),
+    ("expire", 1),
+    ("give-up", 1),
 ];
 
 /// A step as its line.
@@ -41,6 +49,10 @@ pub fn line(step: Step) -> String {
         Step::Fill(cpu, page) => format!("fill {cpu} {page}"),
         Step::Migrate(thread, cpu) => format!("migrate {thread} {cpu}"),
         Step::Switch(cpu, thread) => format!("switch {cpu} {thread}"),
+        Step::Lose(cpu) => format!("lose {cpu}"),
+        Step::Repeat(cpu) => format!("repeat {cpu}"),
+        Step::Expire(cpu) => format!("expire {cpu}"),
+        Step::GiveUp(cpu) => format!("give-up {cpu}"),
     }
 }
 
@@ -80,7 +92,7 @@ pub fn read(text: &str) -> Result<(Named, Vec<Step>), String> {
             let name = words.next().filter(|_| word == "scene");
             let name = name.ok_or_else(|| wrong("`scene NAME` was expected first"))?;
             let known = || {
-                let names: Vec<_> = scenes::all().iter().map(|scene| scene.name).collect();
+                let names: Vec<_> = scenes::every().map(|scene| scene.name).collect();
                 wrong(&format!("a scene was expected: {}", names.join(", ")))
             };
             scene = Some(scenes::find(name).ok_or_else(known)?);
@@ -110,7 +122,11 @@ pub fn read(text: &str) -> Result<(Named, Vec<Step>), String> {
             "interrupt" => Step::Interrupt(numbers[0]),
             "fill" => Step::Fill(numbers[0], second),
             "migrate" => Step::Migrate(numbers[0], second),
-            _ => Step::Switch(numbers[0], second),
+            "switch" => Step::Switch(numbers[0], second),
+            "lose" => Step::Lose(numbers[0]),
+            "repeat" => Step::Repeat(numbers[0]),
+            "expire" => Step::Expire(numbers[0]),
+            _ => Step::GiveUp(numbers[0]),
         });
     }
     let scene = scene.ok_or("the schedule is empty: `scene NAME` was expected first")?;

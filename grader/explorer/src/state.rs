@@ -23,6 +23,8 @@ const TLB: usize = 4;
 
 const IRR: u16 = 1;
 const MASKED: u16 = 2;
+/// From here on in the flags: how often its waits' patience has ended.
+const EXPIRED: u16 = 16;
 
 /// Of a thread.
 const CPU: usize = 0;
@@ -41,11 +43,21 @@ pub(crate) enum Buffered {
     Barrier,
 }
 
+/// What has gone wrong so far, each a count: interrupts lost, interrupts that came again, waits given up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    Lost,
+    Repeated,
+    GivenUp,
+}
+
+const FAULTS: usize = 3;
+
 const BARRIER: u16 = u16::MAX;
 
 /// Everything that decides what can happen next: the words' values (by number), each CPU's flags,
-/// handler, thread and TLB, each thread's place, the versions required, and at the end the store
-/// buffers, one after the other.
+/// handler, thread and TLB, each thread's place, the versions required, what has gone wrong, and at the end
+/// the store buffers, one after the other.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct State(SmallVec<[u16; 128]>);
 
@@ -62,8 +74,12 @@ impl Layout {
         self.thread(self.threads)
     }
 
-    fn buffers(&self) -> usize {
+    fn faults(&self) -> usize {
         self.required() + self.pages
+    }
+
+    fn buffers(&self) -> usize {
+        self.faults() + FAULTS
     }
 }
 
@@ -120,6 +136,23 @@ impl State {
 
     pub fn set_masked(&mut self, l: &Layout, cpu: usize, masked: bool) {
         self.set_flag(l.cpu(cpu), MASKED, masked);
+    }
+
+    /// How often the patience of its waits has ended.
+    pub fn expired(&self, l: &Layout, cpu: usize) -> u16 {
+        self.0[l.cpu(cpu) + FLAGS] / EXPIRED
+    }
+
+    pub fn expire(&mut self, l: &Layout, cpu: usize) {
+        self.0[l.cpu(cpu) + FLAGS] += EXPIRED;
+    }
+
+    pub fn faults(&self, l: &Layout, fault: Fault) -> u16 {
+        self.0[l.faults() + fault as usize]
+    }
+
+    pub fn note_fault(&mut self, l: &Layout, fault: Fault) {
+        self.0[l.faults() + fault as usize] += 1;
     }
 
     /// Where its handler is, while it is in service.

@@ -56,6 +56,16 @@ pub enum What {
     },
     /// What it was called for is done.
     Ends(Call),
+    /// What it was called for is given up.
+    Abandons(Call),
+    /// The interrupt that was on its way there is lost.
+    Loses,
+    /// An interrupt comes there once more.
+    Repeats,
+    /// Its wait's patience ends.
+    Expires,
+    /// Its wait is given up.
+    GivesUp,
 }
 
 /// One thing that happened.
@@ -218,7 +228,12 @@ impl Teller {
                     u64::from(SPACE.0),
                 );
             }
+            What::Abandons(_) => self.push(some, cpu, Kind::End, 1, 0),
             What::Ends(Call::Handle)
+            | What::Loses
+            | What::Repeats
+            | What::Expires
+            | What::GivesUp
             | What::Commits { .. }
             | What::Walks { .. }
             | What::Moves { .. } => {}

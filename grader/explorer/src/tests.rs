@@ -24,6 +24,7 @@ fn scene(cpus: usize, initiators: usize) -> Scene {
         pages: initiators as u8,
         memory: Memory::Tso,
         send_fences: true,
+        faults: Faults::default(),
         scheduler: false,
     }
 }
@@ -323,5 +324,35 @@ fn a_schedule_with_a_mistake_that_is_not_said() {
     ] {
         let error = schedule::read(text).unwrap_err();
         assert!(error.contains(said), "{text:?}: {error}");
+    }
+}
+
+fn resending(machine: &Host, cpus: usize) -> Box<dyn Protocol<Host>> {
+    let settings = Settings {
+        resend: true,
+        ..Settings::default()
+    };
+    Box::new(Scoreboard::new(machine, cpus, settings))
+}
+
+#[test]
+fn a_protocol_that_helps_itself_and_breaks_when_something_goes_wrong() {
+    for named in scenes::faulty_all() {
+        assert_holds(named.name, &resending, &named.scene);
+    }
+}
+
+#[test]
+fn a_lost_interrupt_that_nobody_sends_again() {
+    for name in ["lost", "lost-of-two", "lost-of-three"] {
+        let scene = scenes::find(name).unwrap().scene;
+        let found = shortest(&scoreboard, &scene, 1_000_000).found;
+        let found = found.unwrap_or_else(|| panic!("{name}: a hang"));
+        assert!(hang(&found.violation), "{name}: {found:?}");
+        let story = retell(&scoreboard, &scene, &found.steps).unwrap();
+        assert_eq!(report::verdict(&story, &found.violation).invariant, 2);
+    }
+    for name in ["repeated", "given-up"] {
+        assert_holds(name, &scoreboard, &scenes::find(name).unwrap().scene);
     }
 }

@@ -224,17 +224,22 @@ impl<M: Machine> Scoreboard<M> {
         for target in remote {
             let slot = column.slot_of(target);
             // Acquire: the target's reading of the request before this CPU's next writing of it.
-            let acknowledged = || slot.peek(Acquire) == generation;
-            let waited = if self.resend {
-                m.spin_resending(acknowledged, || m.resend(self.outstanding_of(me)))
-            } else {
-                m.spin_until(acknowledged)
-            };
+            let waited = self.wait(m, me, || slot.peek(Acquire) == generation);
             if waited.is_err() {
                 return self.give_up(me);
             }
         }
         Ok(generation)
+    }
+
+    /// Waits for `condition`, which late targets are to make true.
+    #[inline(always)]
+    fn wait(&self, m: &M, me: CpuId, condition: impl FnMut() -> bool) -> Result<(), Abandoned> {
+        if self.resend {
+            m.spin_resending(condition, || m.resend(self.outstanding_of(me)))
+        } else {
+            m.spin_until(condition)
+        }
     }
 
     /// Remembers who is late, for [`settle_late`](Scoreboard::settle_late).
@@ -262,7 +267,8 @@ impl<M: Machine> Scoreboard<M> {
         m.resend(late);
         for target in late {
             let slot = column.slot_of(target);
-            m.spin_until(|| slot.peek(Acquire) != 0)?;
+            // This interrupt may be lost as the first one was.
+            self.wait(m, me, || slot.peek(Acquire) != 0)?;
         }
         self.requests[me.index()].abandoned.store(0, Relaxed);
         Ok(())

@@ -1,7 +1,8 @@
 //! The scoreboard's words, for a solution that is one half of the protocol.
 
+use alloc::boxed::Box;
 use shootdown::scoreboard::RequestWords;
-use shootdown::{CpuId, Machine, Protocol, Scoreboard, Settings, Slot};
+use shootdown::{CpuId, Machine, Plain, Protocol, Scoreboard, Settings, Slot};
 
 /// The words through which initiators and targets talk: a request for each CPU, which it alone writes, and a
 /// slot for each pair.
@@ -9,6 +10,7 @@ use shootdown::{CpuId, Machine, Protocol, Scoreboard, Settings, Slot};
 /// A slot is 0 while `initiator` waits for `target`, else the generation that `target` acknowledged last.
 pub struct Board<M: Machine> {
     pub(crate) reference: Scoreboard<M>,
+    notes: Box<[M::Word<u64, Plain>]>,
     cpus: usize,
 }
 
@@ -20,6 +22,7 @@ impl<M: Machine> Board<M> {
         };
         Board {
             reference: Scoreboard::new(m, cpus, settings),
+            notes: (0..cpus).map(|_| m.word(0)).collect(),
             cpus,
         }
     }
@@ -35,6 +38,14 @@ impl<M: Machine> Board<M> {
     /// If there is no such CPU.
     pub fn request(&self, initiator: CpuId) -> &RequestWords<M> {
         self.reference.request_words(initiator)
+    }
+
+    /// A word of `initiator`'s own, 0 at first, for what it has to remember from one shootdown to the next.
+    ///
+    /// # Panics
+    /// If there is no such CPU.
+    pub fn note(&self, initiator: CpuId) -> &M::Word<u64, Plain> {
+        &self.notes[initiator.index()]
     }
 
     /// The slot in which `target` acknowledges what `initiator` asks: rows are targets, columns initiators.

@@ -4,6 +4,13 @@
 /// field of `$board` that has the rest.
 macro_rules! whole {
     ($trait:ident, $board:ident, shoot: $shoot:expr, handle: $handle:expr) => {
+        whole!($trait, $board, shoot: $shoot, handle: $handle,
+            outstanding: |board: &$board<M>, cpu| board.reference.outstanding(cpu));
+    };
+    (
+        $trait:ident, $board:ident,
+        shoot: $shoot:expr, handle: $handle:expr, outstanding: $outstanding:expr
+    ) => {
         /// The solution and the kit's other half, as a protocol.
         struct Whole<M: Machine, S> {
             board: $board<M>,
@@ -53,12 +60,9 @@ macro_rules! whole {
             }
 
             fn outstanding(&self, initiator: CpuId) -> CpuSet {
-                self.board.reference.outstanding(initiator)
+                $outstanding(&self.board, initiator)
             }
 
-            fn waits_for(&self, waiter: CpuId) -> CpuSet {
-                self.board.reference.waits_for(waiter)
-            }
         }
     };
 }

@@ -10,6 +10,7 @@
 //! | [`three`] | [`three::OneAtATime`] | the initiator of the global-lock protocol | the handler, the words |
 //! | [`four`] | [`four::Initiator`] | the initiator of the scoreboard protocol | the handler, the words |
 //! | [`five`] | [`five::Handler`] | the handler | the initiator, the words |
+//! | [`seven`] | [`seven::Careful`] | an initiator that outlives lost interrupts | the handler, the words |
 //!
 //! # The machine
 //! [`Machine`] is the CPU that your code runs on, and the only way to touch anything: no statics, no cells,
@@ -26,6 +27,8 @@
 //! | `m.fence(order)` | `Release`: what came before is seen before any store that follows. `Acquire`: what follows is read after any load before. `SeqCst`: both, and stores before loads | as said | none on x86, but `SeqCst`: some 30 cycles |
 //! | `m.send(to)` | the shootdown interrupt | stores before it are seen by the handler that it starts; it is a full fence | one ICR write for each CPU, or one for all |
 //! | `m.spin_until(cond)` | repeats `cond` until it holds; interrupts are taken meanwhile if they are enabled | what the loads of `cond` say | the wait |
+//! | `m.spin_resending(cond, resend)` | the same, and calls `resend` whenever it has lasted too long | the same | the same |
+//! | `m.resend(cpus)` | the shootdown interrupt once more, to CPUs that are late | as `send` | as `send` |
 //! | `m.scan(find)` | for a handler: looks once for a request | what the loads of `find` say | a load for each CPU |
 //! | `m.invalidate(&request)` | for a handler: does on this CPU what is asked | INVLPG and CR3 loads are full fences | about 200 cycles a page on hardware |
 //! | `m.invalidate_locally(&request)` | the same for an initiator | the same | the same |
@@ -55,6 +58,7 @@ mod half;
 mod board;
 pub mod five;
 pub mod four;
+pub mod seven;
 pub mod three;
 
 pub use board::Board;
