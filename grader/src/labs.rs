@@ -62,6 +62,10 @@ pub struct Check {
     pub scenes: Vec<String>,
     /// The script of [`Kind::Machine`], in the lab's folder.
     pub script: Option<String>,
+    /// The solution of [`Kind::Spares`] and [`Kind::Kills`], in `labs/`.
+    pub mutant: Option<String>,
+    /// The lab that it is a solution of.
+    pub of: Option<u8>,
     /// The checks that must have passed before.
     #[serde(default)]
     pub depends: Vec<String>,
@@ -87,6 +91,10 @@ pub enum Kind {
     Explore,
     /// The script succeeds in the kernel, and the judge finds nothing.
     Machine,
+    /// Of a solution that is a script: a right protocol passes it.
+    Spares,
+    /// A wrong one does not.
+    Kills,
     /// Of a solution that is a script: it runs to its end.
     SeeRuns,
     /// A CPU reads through a dead translation in it.
@@ -148,6 +156,10 @@ impl Manifest {
                 }
                 if check.scenes.is_empty() == (check.kind == Kind::Explore) {
                     return Err(format!("lab {number}: `{id}` and its scenes do not fit"));
+                }
+                let breaks = matches!(check.kind, Kind::Spares | Kind::Kills);
+                if (check.mutant.is_some(), check.of.is_some()) != (breaks, breaks) {
+                    return Err(format!("lab {number}: `{id}` and its mutant do not fit"));
                 }
                 if check.script.is_none() == (check.kind == Kind::Machine) {
                     return Err(format!("lab {number}: `{id}` and its script do not fit"));

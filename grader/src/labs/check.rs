@@ -11,14 +11,14 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use evidence::judge::judge;
+use evidence::judge::{Verdict, judge};
 use evidence::{Key, Timeline, decode};
 use serde_json::Value;
 
 use super::rig::{NotBuilt, Rig};
 use super::see::{self, Run};
-use super::{Check, Kind, Lab, rules};
-use crate::machine::Machine;
+use super::{Check, Kind, Lab, Manifest, rules};
+use crate::machine::{self, Machine};
 use crate::status::{Doing, Failure, Status};
 use crate::workspace::Workspace;
 
@@ -157,6 +157,7 @@ impl<'l> Solution<'l> {
             },
             Kind::Explore => self.explore(check),
             Kind::Machine => self.machine(check),
+            Kind::Spares | Kind::Kills => self.breaks(check),
             kind => self.see(kind),
         }
     }
@@ -165,6 +166,51 @@ impl<'l> Solution<'l> {
         self.rig
             .as_ref()
             .ok_or_else(|| Failure::host("the manifest asks for Rust where a lab is a script"))
+    }
+
+    /// Whether the script lets a right protocol pass, or a wrong one fail.
+    fn breaks(&self, check: &Check) -> Result<Outcome, Failure> {
+        let bytes = std::fs::read(&self.file).doing("reading", &self.file)?;
+        let script = String::from_utf8_lossy(&bytes).into_owned();
+        let (of, mutant) = (
+            check.of.unwrap_or(0),
+            check.mutant.as_deref().unwrap_or_default(),
+        );
+        let manifest = Manifest::read(self.workspace)?;
+        let file = super::existing(&self.workspace.root.join("labs").join(mutant))?;
+        let slot = format!("lab-{}-{}", self.lab.number, check.id);
+        let rig = Rig::new(self.workspace, manifest.lab(of)?, &file, &slot)?;
+        let kernel = rig.kernel().map_err(super::failure)?;
+        let judged = self.judged(kernel, &script)?;
+        let again = Some(format!(
+            "cargo kit trace --judge --lab {of} --solution {} --deterministic --append watchdog=stop --script {}",
+            file.display(),
+            self.file.display()
+        ));
+        let finding = judged.verdict.findings.first();
+        let succeeded = judged.outcome.status == Status::Success && finding.is_none();
+        Ok(match (check.kind, succeeded) {
+            (Kind::Spares, true) => Outcome::Passed(String::new()),
+            (Kind::Spares, false) => failed(Told {
+                seen: finding.map_or(judged.outcome.complaint, |finding| finding.text.clone()),
+                picture: tail(&judged.outcome.transcript),
+                again,
+                ..Told::default()
+            }),
+            (_, true) => failed(Told {
+                seen:
+                    "the wrong protocol survives: the script succeeds, and the judge finds nothing"
+                        .into(),
+                again,
+                ..Told::default()
+            }),
+            (_, false) => Outcome::Passed(match finding {
+                Some(finding) if finding.invariant != 0 => {
+                    format!("broken: I{}", finding.invariant)
+                }
+                _ => judged.outcome.status.meaning().to_owned(),
+            }),
+        })
     }
 
     /// One thing about a solution that is a script.
@@ -311,6 +357,29 @@ impl<'l> Solution<'l> {
         }
     }
 
+    /// Runs `script` on `kernel`, and judges what it leaves.
+    fn judged(&self, kernel: PathBuf, script: &str) -> Result<Judged, Failure> {
+        let folder = tempfile::tempdir_in(self.workspace.own_dir()?)
+            .map_err(|error| Failure::host(format!("making a folder for the evidence: {error}")))?;
+        let (file, key) = (folder.path().join("evidence"), fresh_key()?);
+        let machine = Machine::new(&self.kit)
+            .kernel(kernel)
+            .proto("student")
+            .word("watchdog=stop")
+            .deterministic()
+            .timeout(RUNNING)
+            .evidence(&file, key);
+        let outcome = machine.script(script)?;
+        let evidence = decode(&std::fs::read(&file).unwrap_or_default(), Some(&key));
+        let timeline = Timeline::new(evidence.records.clone());
+        Ok(Judged {
+            outcome,
+            verdict: judge(&evidence, &timeline),
+            sound: evidence.is_sound(),
+            shootdowns: timeline.shootdowns().len(),
+        })
+    }
+
     fn machine(&self, check: &Check) -> Result<Outcome, Failure> {
         let kernel = match self.kernel() {
             Ok(kernel) => kernel,
@@ -319,28 +388,18 @@ impl<'l> Solution<'l> {
         let name = check.script.as_deref().unwrap_or_default();
         let script = self.lab.path(self.workspace).join(name);
         let text = std::fs::read_to_string(&script).doing("reading", &script)?;
-        let folder = tempfile::tempdir_in(self.workspace.own_dir()?)
-            .map_err(|error| Failure::host(format!("making a folder for the evidence: {error}")))?;
-        let file = folder.path().join("evidence");
-        let key = fresh_key()?;
-        let machine = Machine::new(&self.kit)
-            .kernel(kernel)
-            .proto("student")
-            .word("watchdog=stop")
-            .deterministic()
-            .timeout(RUNNING)
-            .evidence(&file, key);
-        let outcome = machine.script(&text)?;
         let again = format!(
             "cargo kit run --lab {} --solution {} --deterministic --script {}",
             self.lab.number,
             self.file.display(),
             script.display()
         );
-        let bytes = std::fs::read(&file).unwrap_or_default();
-        let evidence = decode(&bytes, Some(&key));
-        let timeline = Timeline::new(evidence.records.clone());
-        let verdict = judge(&evidence, &timeline);
+        let Judged {
+            outcome,
+            verdict,
+            sound,
+            shootdowns,
+        } = self.judged(kernel, &text)?;
         // What a fault of the script's led to is for the script's own expectations.
         let mut findings = verdict.findings.iter();
         if let Some(finding) = findings.find(|finding| finding.fault.is_none()) {
@@ -352,7 +411,7 @@ impl<'l> Solution<'l> {
                 again: Some(again),
             }));
         }
-        if outcome.status != Status::Success || !evidence.is_sound() {
+        if outcome.status != Status::Success || !sound {
             let seen = if outcome.complaint.is_empty() {
                 "the run left no whole evidence".to_owned()
             } else {
@@ -365,9 +424,17 @@ impl<'l> Solution<'l> {
                 ..Told::default()
             }));
         }
-        let shootdowns = timeline.shootdowns().len();
         Ok(Outcome::Passed(format!("{shootdowns} shootdowns, judged")))
     }
+}
+
+/// A script's run on a kernel with a solution in it.
+struct Judged {
+    outcome: machine::Outcome,
+    verdict: Verdict,
+    /// Whether the evidence is whole.
+    sound: bool,
+    shootdowns: usize,
 }
 
 fn failed(told: Told) -> Outcome {
