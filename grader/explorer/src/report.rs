@@ -7,7 +7,7 @@ use crate::op::{Op, WordId};
 use crate::story::{Story, What};
 use evidence::judge::{INVARIANTS, judge};
 use evidence::lanes::{View, window};
-use evidence::{Evidence, Timeline};
+use evidence::{Evidence, Place, Purpose, Timeline};
 use shootdown::{CpuId, CpuSet, Point};
 use std::fmt::Write;
 
@@ -110,7 +110,7 @@ fn lock(story: &Story, waiting: CpuSet) -> Option<String> {
     let mut words = String::new();
     for cpu in waiting {
         let (word, at) = waits_for(cpu).filter(|(word, _)| own(*word))?;
-        let name = name(word, &story.roles);
+        let name = name(word, story);
         let _ = write!(
             words,
             "CPU {cpu} waits for {name} ({at}), which nobody will write. "
@@ -165,7 +165,7 @@ pub(crate) fn text(story: &Story, width: usize, ascii: bool) -> String {
     }
     text.push('\n');
     for moment in &story.moments {
-        if let Some(what) = words(&moment.what, &story.roles) {
+        if let Some(what) = words(&moment.what, story) {
             let place = if moment.in_handler { " (handler)" } else { "" };
             let cpu = format!("CPU {}{place}", moment.cpu);
             let line = format!("  {cpu:<16} {what:<44} {}", source(moment.at));
@@ -182,22 +182,35 @@ fn source(at: Option<Source>) -> String {
     })
 }
 
-/// A word, by what it is for.
-fn name(word: WordId, roles: &[&str]) -> String {
-    let role = roles.get(usize::from(word.0)).copied();
-    let role = match role.unwrap_or_default() {
+/// A word, by what it is for and where it is.
+fn name(word: WordId, story: &Story) -> String {
+    let index = usize::from(word.0);
+    let place = story.places.get(index).copied().and_then(Place::unpacked);
+    if let Some(Place {
+        purpose: Purpose::Slot,
+        target: Some(target),
+        initiator,
+    }) = place
+    {
+        return match initiator {
+            Some(initiator) => format!("slot ({target}, {initiator})"),
+            None => format!("slot of {target}"),
+        };
+    }
+    let role = match story.roles.get(index).copied().unwrap_or_default() {
         "Slot" => "slot",
         "RequestHead" | "RequestBody" => "request word",
         "Generation" => "generation",
         "Active" => "active set",
+        "PageTableEntry" => "entry",
         _ => "word",
     };
     format!("{role} #{}", word.0)
 }
 
 /// What happened, in words; nothing for what is of no interest.
-fn words(what: &What, roles: &[&str]) -> Option<String> {
-    let name = |word: WordId| name(word, roles);
+fn words(what: &What, story: &Story) -> Option<String> {
+    let name = |word: WordId| name(word, story);
     Some(match *what {
         What::Enters => "takes the interrupt".into(),
         What::Leaves => "ends the handler".into(),
@@ -213,12 +226,12 @@ fn words(what: &What, roles: &[&str]) -> Option<String> {
         What::Repeats => "an interrupt comes once more".into(),
         What::Expires => "its wait has lasted too long".into(),
         What::GivesUp => "its wait is given up".into(),
-        What::Asks { op, answer } => return operation(op, answer, roles),
+        What::Asks { op, answer } => return operation(op, answer, story),
     })
 }
 
-fn operation(op: Op, answer: u64, roles: &[&str]) -> Option<String> {
-    let name = |word: WordId| name(word, roles);
+fn operation(op: Op, answer: u64, story: &Story) -> Option<String> {
+    let name = |word: WordId| name(word, story);
     let named = |point: Option<Point>, rest: String| match point {
         Some(point) => format!("{point}: {rest}"),
         None => rest,

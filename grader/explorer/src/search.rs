@@ -5,10 +5,23 @@ use crate::host::{self, Host};
 use crate::machine::{Machine, Scene, Step, Violation};
 use crate::op::WordId;
 use crate::state::State;
-use shootdown::{Plain, Protocol};
+use shootdown::{Point, Protocol, Role};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
+
+/// The role of a page-table entry.
+enum PageTableEntry {}
+
+impl Role for PageTableEntry {
+    fn stored(_: u64) -> Option<Point> {
+        Some(Point::PteStore)
+    }
+
+    fn loaded(_: u64) -> Option<Point> {
+        None
+    }
+}
 
 /// What a search found.
 #[derive(Debug)]
@@ -100,7 +113,7 @@ pub(crate) fn with_machine<T>(
         let protocol = subject.build(machine, scene.cpus);
         // Made by the seam, so that their numbers follow the protocol's.
         for _ in 0..scene.pages {
-            let _: host::HostWord<u64, Plain> = shootdown::Machine::word(machine, 0);
+            let _: host::HostWord<u64, PageTableEntry> = shootdown::Machine::word(machine, 0);
         }
         protocol
     });

@@ -92,6 +92,8 @@ pub struct Story {
     pub moment_of: Vec<Option<usize>>,
     /// What each word is for: the name of its [`Role`](shootdown::Role).
     pub roles: Vec<&'static str>,
+    /// Where each word is, packed as in the records; 0 if it is nowhere in particular.
+    pub places: Vec<u64>,
     /// How it ends, if not well.
     pub violation: Option<Violation>,
 }
@@ -133,7 +135,9 @@ pub fn retell(subject: &dyn Subject, scene: &Scene, steps: &[Step]) -> Result<St
     if let Some(violation) = &violation {
         teller.end(violation);
     }
+    let places = core::mem::take(&mut teller.places);
     Ok(Story {
+        places,
         moments,
         violation,
         roles,
