@@ -39,6 +39,9 @@ pub struct Lab {
     pub summary: String,
     /// The module of the crate `lab` that it is written against; none of a script.
     pub module: Option<String>,
+    /// The protocol that `--lab` boots where solutions are scripts, in the lab's folder, and the lab that it is a
+    /// solution of.
+    pub case: Option<(String, u8)>,
     /// How long it takes, about.
     pub minutes: u32,
     /// What is checked, in this order.
@@ -66,6 +69,10 @@ pub struct Check {
     pub mutant: Option<String>,
     /// The lab that it is a solution of.
     pub of: Option<u8>,
+    /// What is asked by [`Kind::Answer`]: a line `# NAME: VALUE` of the solution.
+    pub answer: Option<String>,
+    /// The right value.
+    pub is: Option<String>,
     /// The checks that must have passed before.
     #[serde(default)]
     pub depends: Vec<String>,
@@ -95,6 +102,8 @@ pub enum Kind {
     Spares,
     /// A wrong one does not.
     Kills,
+    /// Of a solution that is a script: a remark in it says what is right.
+    Answer,
     /// Of a solution that is a script: it runs to its end.
     SeeRuns,
     /// A CPU reads through a dead translation in it.
@@ -160,6 +169,10 @@ impl Manifest {
                 let breaks = matches!(check.kind, Kind::Spares | Kind::Kills);
                 if (check.mutant.is_some(), check.of.is_some()) != (breaks, breaks) {
                     return Err(format!("lab {number}: `{id}` and its mutant do not fit"));
+                }
+                let asks = check.kind == Kind::Answer;
+                if (check.answer.is_some(), check.is.is_some()) != (asks, asks) {
+                    return Err(format!("lab {number}: `{id}` and its answer do not fit"));
                 }
                 if check.script.is_none() == (check.kind == Kind::Machine) {
                     return Err(format!("lab {number}: `{id}` and its script do not fit"));
@@ -256,6 +269,15 @@ pub fn explorer(
 fn rig_of(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<Rig, Failure> {
     let manifest = Manifest::read(workspace)?;
     let lab = manifest.lab(number)?;
+    if let (Some((case, of)), None) = (&lab.case, file) {
+        let case = existing(&lab.path(workspace).join(case))?;
+        return Rig::new(
+            workspace,
+            manifest.lab(*of)?,
+            &case,
+            &format!("case-{number}"),
+        );
+    }
     if lab.module.is_none() {
         let message = format!("lab {number} is a script: there is no code of yours in it");
         return Err(

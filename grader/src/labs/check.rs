@@ -158,6 +158,7 @@ impl<'l> Solution<'l> {
             Kind::Explore => self.explore(check),
             Kind::Machine => self.machine(check),
             Kind::Spares | Kind::Kills => self.breaks(check),
+            Kind::Answer => self.answer(check),
             kind => self.see(kind),
         }
     }
@@ -166,6 +167,29 @@ impl<'l> Solution<'l> {
         self.rig
             .as_ref()
             .ok_or_else(|| Failure::host("the manifest asks for Rust where a lab is a script"))
+    }
+
+    /// What a remark of the script says.
+    fn answer(&self, check: &Check) -> Result<Outcome, Failure> {
+        let bytes = std::fs::read(&self.file).doing("reading", &self.file)?;
+        let script = String::from_utf8_lossy(&bytes);
+        let name = check.answer.as_deref().unwrap_or_default();
+        let prefix = format!("# {name}:");
+        let mut said = script
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix(&prefix));
+        let given = said.next().map(str::trim).filter(|given| !given.is_empty());
+        let right = check.is.as_deref().unwrap_or_default();
+        let seen = match (given, said.next()) {
+            (None, _) => format!("a line `{prefix} …` was expected in the script"),
+            (_, Some(_)) => format!("one line `{prefix} …` was expected, and there are several"),
+            (Some(given), None) if same(given, right) => return Ok(Outcome::Passed(String::new())),
+            (Some(given), None) => format!("the {name} is not {given}"),
+        };
+        Ok(failed(Told {
+            seen,
+            ..Told::default()
+        }))
     }
 
     /// Whether the script lets a right protocol pass, or a wrong one fail.
@@ -435,6 +459,21 @@ struct Judged {
     /// Whether the evidence is whole.
     sound: bool,
     shootdowns: usize,
+}
+
+/// Whether two answers say the same: numbers may be written in any way, words in any case.
+fn same(given: &str, right: &str) -> bool {
+    let number = |text: &str| {
+        let digits = text.to_lowercase().replace('_', "");
+        match digits.strip_prefix("0x") {
+            Some(digits) => u64::from_str_radix(digits, 16).ok(),
+            None => digits.parse().ok(),
+        }
+    };
+    match (number(given), number(right)) {
+        (Some(given), Some(right)) => given == right,
+        _ => given.eq_ignore_ascii_case(right),
+    }
 }
 
 fn failed(told: Told) -> Outcome {
