@@ -3,10 +3,11 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use common::KIT;
-use grader::labs::Manifest;
+use grader::labs::{Manifest, WORK};
 use grader::workspace::Workspace;
 
 fn kit(words: &[&str]) -> Output {
@@ -92,4 +93,75 @@ fn a_solution_that_does_not_compile_or_is_not_there() {
     );
     let second: serde_json::Value = serde_json::from_str(said.lines().nth(1).unwrap()).unwrap();
     assert_eq!(second["outcome"], "skipped", "{second}");
+}
+
+/// `kit labs` for a student whose copies are in `work`: the status, and all that is said.
+fn student(work: &Path, words: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(KIT)
+        .arg("labs")
+        .args(words)
+        .env(WORK, work)
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn a_student_s_work_or_progress_that_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("work");
+    let workspace = Workspace::find().unwrap();
+    let manifest = Manifest::read(&workspace).unwrap();
+    let lab = manifest.lab(1).unwrap();
+    let reference = lab.path(&workspace).join("reference.tlb");
+    let copy = work.join("01-see-it.tlb");
+
+    let (status, said) = student(&work, &["check", "1"]);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("cargo kit labs start 1"), "{said}");
+    assert_eq!(student(&work, &["start", "1"]).0, Some(0));
+    assert_eq!(
+        fs::read(&copy).unwrap(),
+        fs::read(lab.path(&workspace).join("starter.tlb")).unwrap()
+    );
+
+    let (status, said) = student(&work, &["check", "1"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("10 of 100 points"), "{said}");
+    let (status, said) = student(&work, &["solution", "1"]);
+    assert_eq!(status, Some(1), "not before it has passed: {said}");
+    let (_, first) = student(&work, &["hint", "1"]);
+    let (_, second) = student(&work, &["hint", "1"]);
+    assert!(first.starts_with("hint 1 of ") && second.starts_with("hint 2 of "));
+
+    fs::copy(&reference, &copy).unwrap();
+    let (status, said) = student(&work, &["start", "1"]);
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(fs::read(&copy).unwrap(), fs::read(&reference).unwrap());
+    let (status, said) = student(&work, &["check", "1"]);
+    assert_eq!(status, Some(0), "{said}");
+    let (_, list) = student(&work, &[]);
+    assert!(
+        list.lines().next().unwrap().contains("passed"),
+        "the first line is lab 1's: {list}"
+    );
+    let (status, said) = student(&work, &["solution", "1"]);
+    assert_eq!(status, Some(0));
+    assert_eq!(said.as_bytes(), fs::read(&reference).unwrap());
+
+    assert_eq!(student(&work, &["reset", "1"]).0, Some(0));
+    let kept = work.join("01-see-it.1.tlb");
+    assert_eq!(fs::read(kept).unwrap(), fs::read(&reference).unwrap());
+    assert_ne!(fs::read(&copy).unwrap(), fs::read(&reference).unwrap());
+
+    // Progress that cannot be read is not written over.
+    let progress = work.join("progress.toml");
+    fs::write(&progress, "not = [toml").unwrap();
+    let (status, said) = student(&work, &["hint", "1"]);
+    assert_eq!(status, Some(5), "{said}");
+    assert!(said.contains("progress.toml"), "{said}");
+    assert_eq!(fs::read_to_string(&progress).unwrap(), "not = [toml");
+    let (status, said) = student(&work, &["check", "77"]);
+    assert_eq!(status, Some(2), "{said}");
 }
