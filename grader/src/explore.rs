@@ -40,12 +40,20 @@ pub struct ExploreArgs {
     #[arg(long, value_name = "STATES")]
     pub limit: Option<usize>,
 
+    /// Try so many schedules drawn from --seed, instead of looking at every state: for scenes that are too large
+    #[arg(long, value_name = "RUNS")]
+    pub sample: Option<usize>,
+
+    /// With --sample: what the schedules are drawn from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
     /// Write the schedule that breaks a rule to FILE
     #[arg(long, value_name = "FILE")]
     pub schedule: Option<PathBuf>,
 
     /// Take the steps of the schedule in FILE once more, and tell what happens
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenes", "limit", "schedule"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenes", "limit", "sample", "schedule"])]
     pub replay: Option<PathBuf>,
 
     /// Draw with ASCII only
@@ -156,6 +164,10 @@ fn words(args: &ExploreArgs) -> Vec<OsString> {
     }
     if let Some(limit) = args.limit {
         option("--limit", Some(limit.to_string().into()));
+    }
+    if let Some(runs) = args.sample {
+        option("--sample", Some(runs.to_string().into()));
+        option("--seed", Some(args.seed.to_string().into()));
     }
     for (name, file) in [("--schedule", &args.schedule), ("--replay", &args.replay)] {
         if let Some(file) = file {

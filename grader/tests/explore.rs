@@ -36,6 +36,9 @@ fn a_verdict_with_the_wrong_status() {
     for word in ["its interrupt is lost", "I2: ", "scoreboard.rs:"] {
         assert!(said.contains(word), "{word}: {said}");
     }
+    let (status, said) = explore(&["--scene", "crowd", "--sample", "20", "--seed", "7"]);
+    assert_eq!(status, code(Status::Unfinished), "{said}");
+    assert!(said.contains("20 schedules of seed 7"), "{said}");
     let (status, said) = explore(&["--scene", "nowhere"]);
     assert_eq!(status, code(Status::Usage), "{said}");
     assert!(said.contains("one, range, again"), "{said}");

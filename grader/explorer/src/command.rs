@@ -2,7 +2,7 @@
 //! student's file.
 //!
 //! ```text
-//! [--scene NAME]... [--limit STATES] [--schedule FILE] [--replay FILE] [--width N] [--ascii] [--json] [--list]
+//! [--scene NAME]... [--limit STATES] [--sample RUNS] [--seed N] [--schedule FILE] [--replay FILE] [--width N] [--ascii] [--json] [--list]
 //! ```
 //!
 //! | status | means |
@@ -21,7 +21,7 @@ use crate::machine::Step;
 use crate::report::{self, Verdict};
 use crate::scenes::{self, Named};
 use crate::schedule;
-use crate::search::{Subject, shortest, verify};
+use crate::search::{Subject, sample, shortest, verify};
 use crate::story::{Impossible, Story, retell};
 use lexopt::prelude::{Long, ValueExt};
 use serde_json::json;
@@ -32,6 +32,9 @@ use std::time::Instant;
 
 /// How many states are looked at in one scene, unless the command line says otherwise.
 const LIMIT: usize = 20_000_000;
+
+/// How many states are looked at for a shorter way to what was found.
+const SHORTENED: usize = 2_000_000;
 
 /// How exploring ended; the number is the program's status.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,6 +59,9 @@ impl From<Ending> for ExitCode {
 struct Options {
     scenes: Vec<Named>,
     limit: usize,
+    /// Instead of looking at every state.
+    sample: Option<usize>,
+    seed: u64,
     schedule: Option<PathBuf>,
     replay: Option<PathBuf>,
     width: usize,
@@ -85,6 +91,8 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
     let mut options = Options {
         scenes: Vec::new(),
         limit: LIMIT,
+        sample: None,
+        seed: 0,
         schedule: None,
         replay: None,
         width: 80,
@@ -107,6 +115,14 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
                 let limit = words.value().map_err(wrong)?;
                 options.limit = limit.parse().map_err(wrong)?;
             }
+            Long("sample") => {
+                let runs = words.value().map_err(wrong)?;
+                options.sample = Some(runs.parse().map_err(wrong)?);
+            }
+            Long("seed") => {
+                let seed = words.value().map_err(wrong)?;
+                options.seed = seed.parse().map_err(wrong)?;
+            }
             Long("width") => {
                 let width: usize = words.value().map_err(wrong)?.parse().map_err(wrong)?;
                 options.width = width.max(40);
@@ -128,7 +144,7 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
 fn carry_out(name: &str, subject: &dyn Subject, options: &Options) -> Result<Ending, String> {
     if options.list {
         for scene in scenes::every() {
-            println!("{:<14} {}", scene.name, scene.doc);
+            println!("{:<17} {}", scene.name, scene.doc);
         }
         return Ok(Ending::Holds);
     }
@@ -142,12 +158,17 @@ fn carry_out(name: &str, subject: &dyn Subject, options: &Options) -> Result<End
     let mut worst = Ending::Holds;
     for scene in &options.scenes {
         let begun = Instant::now();
-        let outcome = verify(subject, &scene.scene, options.limit);
+        let outcome = match options.sample {
+            Some(runs) => sample(subject, &scene.scene, runs, options.seed),
+            None => verify(subject, &scene.scene, options.limit),
+        };
         let seconds = begun.elapsed().as_secs_f64();
         let (states, complete) = (outcome.states, outcome.complete);
         if let Some(deep) = outcome.found {
             // The first way found is a long one.
-            let short = shortest(subject, &scene.scene, options.limit).found;
+            // Of a large scene, as far as there is room for.
+            let limit = options.limit.min(SHORTENED);
+            let short = shortest(subject, &scene.scene, limit).found;
             let steps = short.map_or(deep.steps, |found| found.steps);
             return violated(name, subject, scene, &steps, options);
         }
@@ -158,12 +179,21 @@ fn carry_out(name: &str, subject: &dyn Subject, options: &Options) -> Result<End
                     "seconds": seconds })
             );
         } else {
-            let end = if complete {
-                "holds in every state"
-            } else {
-                "nothing found, but not every state was looked at"
+            let (what, end) = match (complete, options.sample) {
+                (true, _) => ("states", "holds in every state".to_owned()),
+                (false, Some(runs)) => (
+                    "steps ",
+                    format!(
+                        "nothing found in {runs} schedules of seed {}, which proves nothing",
+                        options.seed
+                    ),
+                ),
+                (false, None) => (
+                    "states",
+                    "nothing found, but not every state was looked at".to_owned(),
+                ),
             };
-            println!("{:<14} {states:>9} states  {end}", scene.name);
+            println!("{:<17} {states:>9} {what}  {end}", scene.name);
         }
         if !complete {
             worst = Ending::Unfinished;

@@ -39,7 +39,7 @@ pub use calls::Call;
 pub use host::{Host, HostWord, Source};
 pub use machine::{Faults, Memory, Scene, Script, Step, Violation};
 pub use op::{Change, EXPIRED, Fence, GIVEN_UP, Op, WordId};
-pub use search::{Found, Outcome, Subject, shortest, verify};
+pub use search::{Found, Outcome, Subject, sample, shortest, verify};
 pub use story::{Impossible, Moment, Story, What, retell};
 
 #[cfg(test)]

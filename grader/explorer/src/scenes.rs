@@ -173,9 +173,19 @@ pub fn all() -> Vec<Named> {
     ]
 }
 
-/// All of both kinds.
+/// Scenes with too many states to look at each: to be sampled.
+#[must_use]
+pub fn large() -> Vec<Named> {
+    let named = |name, doc, scene| Named { name, doc, scene };
+    vec![
+        named("everyone", "3 CPUs; each changes a page", apart(3, 3)),
+        named("crowd", "6 CPUs; four change a page each", apart(6, 4)),
+    ]
+}
+
+/// All of them.
 pub fn every() -> impl Iterator<Item = Named> {
-    all().into_iter().chain(faulty_all())
+    all().into_iter().chain(faulty_all()).chain(large())
 }
 
 /// The scene of that name.

@@ -77,6 +77,57 @@ pub fn shortest(subject: &dyn Subject, scene: &Scene, limit: usize) -> Outcome {
     })
 }
 
+/// Tries `runs` schedules of `scene`, each drawn step by step from `seed`, to their ends: for scenes of which
+/// not every state can be looked at. What it does not find may be there: the outcome is never
+/// [`complete`](Outcome::complete), and its `states` counts steps.
+pub fn sample(subject: &dyn Subject, scene: &Scene, runs: usize, seed: u64) -> Outcome {
+    explore(subject, scene, |machine, start| {
+        let mut random = Random(seed ^ 0x9e37_79b9_7f4a_7c15);
+        let (mut possible, mut taken) = (Vec::new(), 0);
+        for _ in 0..runs {
+            let (mut state, mut steps) = (start.clone(), Vec::new());
+            let violation = loop {
+                machine.steps(&state, false, &mut possible);
+                let Some(&step) = random.choose(&possible) else {
+                    let waiting = machine.unfinished(&state);
+                    break (!waiting.is_empty()).then_some(Violation::Hang { waiting });
+                };
+                steps.push(step);
+                if let Err(violation) = machine.take(&mut state, step) {
+                    break Some(violation);
+                }
+            };
+            taken += steps.len();
+            if let Some(violation) = violation {
+                return sampled(taken, Some(Found { violation, steps }));
+            }
+        }
+        sampled(taken, None)
+    })
+}
+
+fn sampled(states: usize, found: Option<Found>) -> Outcome {
+    Outcome {
+        states,
+        replays: 0,
+        found,
+        complete: false,
+    }
+}
+
+/// xorshift64*: equal seeds give equal schedules.
+struct Random(u64);
+
+impl Random {
+    fn choose<'s, T>(&mut self, all: &'s [T]) -> Option<&'s T> {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let drawn = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
+        all.get(usize::try_from(drawn).unwrap_or(0) % all.len().max(1))
+    }
+}
+
 /// The outcome of `work`, which gets the machine and its first state; a violation before the first
 /// step is all there is to find.
 fn explore(

@@ -356,3 +356,40 @@ fn a_lost_interrupt_that_nobody_sends_again() {
         assert_holds(name, &scoreboard, &scenes::find(name).unwrap().scene);
     }
 }
+
+#[test]
+fn a_sample_that_misses_what_is_everywhere_or_finds_what_is_nowhere() {
+    let crowd = scenes::find("crowd").unwrap().scene;
+    for mutation in [Mutation::NoWait, Mutation::NoDrain, Mutation::WaitsMasked] {
+        let subject = textbook(mutation);
+        let found = sample(&subject, &crowd, 200, 1).found;
+        let found = found.unwrap_or_else(|| panic!("{mutation:?} is not found"));
+        let story = retell(&subject, &crowd, &found.steps).unwrap();
+        assert_eq!(story.violation, Some(found.violation), "{mutation:?}");
+        let again = sample(&subject, &crowd, 200, 1).found.unwrap();
+        assert_eq!(again.steps, found.steps, "equal seeds, equal schedules");
+    }
+    let outcome = sample(&scoreboard, &crowd, 200, 1);
+    assert!(outcome.found.is_none(), "{:?}", outcome.found);
+    assert!(!outcome.complete, "a sample proves nothing");
+}
+
+/// Leaving steps out must not change what is found: without it the same is true.
+#[test]
+fn a_reduction_that_hides_a_violation() {
+    let small = ["one", "range", "again", "both", "third", "again-weak"];
+    for name in small {
+        let scene = scenes::find(name).unwrap().scene;
+        let whole = shortest(&scoreboard, &scene, 2_000_000);
+        assert!(whole.found.is_none() && whole.complete, "{name}");
+        for (mutation, _) in BLAMED {
+            let reduced = verify(&textbook(mutation), &scene, 2_000_000);
+            let whole = shortest(&textbook(mutation), &scene, 2_000_000);
+            assert_eq!(
+                reduced.found.is_some(),
+                whole.found.is_some(),
+                "{mutation:?} in {name}"
+            );
+        }
+    }
+}
