@@ -319,6 +319,11 @@ impl Machine for Kernel {
     }
 
     #[inline(always)]
+    fn announce(&self, space: SpaceId) -> CpuSet {
+        space::announce(space)
+    }
+
+    #[inline(always)]
     fn pin(&self) {
         thread::pin();
         let _never_skipped = pass::plain(Point::Pin);

@@ -14,8 +14,8 @@ use core::sync::atomic::{
 use evidence::Kind;
 use hw::{percpu, sync};
 use shootdown::{
-    Abandoned, Acknowledged, CpuId, CpuSet, Flush, Protocol, Request, RequestHead, RequestView,
-    Settings, Slot, Targets, Word,
+    Abandoned, Acknowledged, CpuId, CpuSet, Flush, Membership, Protocol, Request, RequestHead,
+    RequestView, Settings, Slot, Targets, Word,
 };
 use spin::Once;
 use table::Built;
@@ -26,6 +26,9 @@ static BUILT: Once<Vec<Built>> = Once::new();
 static CURRENT: AtomicUsize = AtomicUsize::new(0);
 /// Which of them shootdowns that began before the last change may still use.
 static PREVIOUS: AtomicUsize = AtomicUsize::new(0);
+
+/// Which of them has its own way of entering spaces, and is in use: its number and 1; 0 for none.
+static OWN_MEMBERSHIP: AtomicUsize = AtomicUsize::new(0);
 
 #[inline(always)]
 fn built() -> &'static [Built] {
@@ -42,6 +45,14 @@ fn at(index: usize) -> &'static dyn Protocol<Kernel> {
 #[inline(always)]
 fn current() -> &'static dyn Protocol<Kernel> {
     at(CURRENT.load(Acquire))
+}
+
+/// How CPUs enter spaces and who is asked, if not in the kernel's own way. Both ways use the same words, so
+/// CPUs may differ in it for a while.
+#[inline(always)]
+pub fn membership() -> Option<&'static dyn Membership<Kernel>> {
+    let number = OWN_MEMBERSHIP.load(Relaxed).checked_sub(1)?;
+    built()[number].membership
 }
 
 /// The protocols' names, in the table's order.
@@ -164,6 +175,8 @@ pub fn choose(name: &str, padded: bool, quiesce: impl FnOnce()) {
     // Handlers serve both until every CPU has left what it began by the old one.
     PREVIOUS.store(CURRENT.load(Acquire), SeqCst);
     CURRENT.store(new, SeqCst);
+    let own = built()[new].membership.is_some();
+    OWN_MEMBERSHIP.store(if own { new + 1 } else { 0 }, Relaxed);
     quiesce();
     PREVIOUS.store(new, SeqCst);
 }

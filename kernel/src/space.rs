@@ -1,9 +1,8 @@
 //! Address spaces: the user half of the page tables, who uses it, and what is to be shot down.
 
 use crate::ledger::{self, History};
-use crate::machine::{self, Kernel};
+use crate::machine::Kernel;
 use crate::{job, points, protocols, thread, witness};
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,12 +12,14 @@ use hw::paging::{self, Entry, MAX_SPACES, MapError, Rights, Root, UserTables};
 use hw::phys::PAGE_SIZE;
 use hw::sync::{Guard, IrqLock, Lock};
 use hw::{clock, percpu, phys};
-use shootdown::{Abandoned, Acknowledged, ActiveSet, CpuSet, Flush, Request, SpaceId, Targets};
+use shootdown::{
+    Abandoned, Acknowledged, CpuSet, Flush, Membership, Request, SpaceId, Spaces, Standard, Targets,
+};
 use spin::Once;
 
 /// The active sets of all spaces, by number: a handler must find them whatever becomes of the
 /// space (I20).
-static ACTIVE: Once<Box<[ActiveSet<Kernel>; MAX_SPACES]>> = Once::new();
+static MEMBERS: Once<Spaces<Kernel>> = Once::new();
 /// The spaces there are.
 static SPACES: IrqLock<[Option<Arc<Space>>; MAX_SPACES]> =
     IrqLock::new([const { None }; MAX_SPACES]);
@@ -81,21 +82,47 @@ enum Change {
 
 /// Builds what must exist before the first space.
 pub fn init() {
-    ACTIVE.call_once(|| Box::new([(); MAX_SPACES].map(|()| ActiveSet::new(&Kernel))));
+    // No CPU has PCIDs: the machine's mode is the plain one.
+    MEMBERS.call_once(|| Spaces::new(&Kernel, MAX_SPACES, 0, 2));
 }
 
 /// The CPUs that may hold translations of `space`; every CPU for the kernel's.
 #[inline(always)]
 pub fn active(space: SpaceId) -> CpuSet {
-    match space {
-        SpaceId::KERNEL => machine::online(),
-        space => active_set(space).snapshot(),
+    members().holders(&Kernel, space)
+}
+
+/// The CPUs that an initiator must ask, which has just changed the tables of `space` (I8).
+#[inline(always)]
+pub fn announce(space: SpaceId) -> CpuSet {
+    match protocols::membership() {
+        None => Standard.announce(&Kernel, members(), space),
+        Some(given) => given.announce(&Kernel, members(), space),
     }
+}
+
+/// Switches this CPU from one space to another, in the order of I8 and I10. With interrupts off. `load` loads CR3.
+fn activate(from: SpaceId, to: SpaceId, mut load: impl FnMut()) {
+    let mut loads = 0;
+    let mut load = |_| {
+        loads += 1;
+        load();
+    };
+    match protocols::membership() {
+        None => Standard.activate(&Kernel, members(), from, to, &mut load),
+        Some(given) => given.activate(&Kernel, members(), from, to, &mut load),
+    }
+    assert!(
+        loads == 1,
+        "activate: CPU {}: CR3 was loaded {loads} times on the way from space {from} to space {to}: the \
+         function it is loaded by is to be called once",
+        percpu::cpu()
+    );
 }
 
 /// The space whose active set lies at `address`.
 pub fn with_active_set_at(address: usize) -> Option<SpaceId> {
-    let sets = ACTIVE.get()?;
+    let sets = MEMBERS.get()?.active_sets();
     let number = sets
         .iter()
         .position(|set| core::ptr::from_ref(set).addr() == address)?;
@@ -105,14 +132,16 @@ pub fn with_active_set_at(address: usize) -> Option<SpaceId> {
 /// Puts this CPU into the active set of `space` if it uses its tables: what [`switch_to`] does in
 /// time, for a fault that does it too late.
 pub fn enter_active_set(space: SpaceId) {
-    if percpu::space() == space.0 {
-        active_set(space).enter(&Kernel);
+    if let Some(active) = members().active(space)
+        && percpu::space() == space.0
+    {
+        active.enter(&Kernel);
     }
 }
 
 #[inline(always)]
-fn active_set(space: SpaceId) -> &'static ActiveSet<Kernel> {
-    &ACTIVE.get().expect("built at boot")[space.0 as usize % MAX_SPACES]
+fn members() -> &'static Spaces<Kernel> {
+    MEMBERS.get().expect("built at boot")
 }
 
 /// A new, empty space, or `None` when memory or numbers are used up.
@@ -215,9 +244,7 @@ pub struct InUse {
 
 /// Switches this CPU to `space`, in the order of I8 and I10. With interrupts off.
 pub fn switch_to(space: &Space) {
-    let from = SpaceId(percpu::space());
-    let from = (from != SpaceId::KERNEL).then(|| active_set(from));
-    shootdown::activate(&Kernel, from, Some(active_set(space.id)), || {
+    activate(SpaceId(percpu::space()), space.id, || {
         ledger::flushing();
         paging::load_user(space.root);
         points::note(Kind::LoadCr3, u64::from(space.id.0), 0);
@@ -229,7 +256,7 @@ pub fn leave() {
     let _off = hw::interrupts::Off::new();
     let from = SpaceId(percpu::space());
     if from != SpaceId::KERNEL {
-        shootdown::activate(&Kernel, Some(active_set(from)), None, || {
+        activate(from, SpaceId::KERNEL, || {
             ledger::flushing();
             paging::load_kernel();
             points::note(Kind::LoadCr3, 0, 0);

@@ -6,8 +6,11 @@ use kernel::machine::Kernel;
 use kernel::protocols::Entry;
 use lab::MODULE as lab;
 
-static STUDENT: [Entry; 1] = [Entry::student(lab::PAIRS, lab::EARLY, |cpus, settings| {
-    lab::build::<student::Student, _>(&Kernel, cpus, settings)
-})];
+static STUDENT: [Entry; 1] = [Entry::student(
+    lab::PAIRS,
+    lab::EARLY,
+    |cpus, settings| lab::build::<student::Student, _>(&Kernel, cpus, settings),
+    lab::membership::<student::Student, _>,
+)];
 
 hw::entry_point!(|boot| kernel::boot::run(boot, &STUDENT));

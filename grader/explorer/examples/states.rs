@@ -26,6 +26,7 @@ fn main() {
         send_fences: true,
         faults: explorer::Faults::default(),
         scheduler: false,
+        switching: None,
     };
     let subject = |machine: &Host, cpus: usize| -> Box<dyn Protocol<Host>> {
         Box::new(Scoreboard::new(machine, cpus, Settings::default()))

@@ -20,6 +20,8 @@ pub enum Call {
         /// What the entries become.
         version: u8,
     },
+    /// Switches the CPU to the tables of a space: 1 is the pages', 2 another without any, 0 the kernel's.
+    Activate(u8),
     /// The shootdown interrupt's handler.
     Handle,
 }
@@ -186,6 +188,10 @@ impl<'p> Calls<'p> {
         match call {
             Call::Handle => {
                 self.protocol.handle(&Host);
+                Ok(())
+            }
+            Call::Activate(space) => {
+                Host.activate(space);
                 Ok(())
             }
             Call::Change {

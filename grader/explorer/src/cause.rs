@@ -5,7 +5,10 @@ use crate::host::Source;
 use crate::op::{Op, WordId};
 use crate::story::{Story, What};
 use evidence::{Event, Place, Record};
+use membership::Members;
 use shootdown::{CpuId, CpuSet, Point};
+
+mod membership;
 
 /// The first thing that a protocol did wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,8 +70,12 @@ pub(crate) fn cause(story: &Story) -> Option<Cause> {
         buffered: Vec::new(),
         shared: None,
     };
+    let mut members = Members::new(story, cpus);
     let mut records = story.records.iter().zip(&story.moment_of).peekable();
     for number in 0..story.moments.len() {
+        if let Some((invariant, words)) = members.moment(story, number) {
+            return search.cause(invariant, words, number);
+        }
         if let Some(cause) = search.moment(number) {
             return Some(cause);
         }
@@ -115,17 +122,10 @@ impl Search<'_> {
                 point,
                 at: moment.at,
             }),
-            What::Asks {
-                op:
-                    Op::Modify { .. }
-                    | Op::Invlpg(_)
-                    | Op::FlushAll
-                    | Op::Fence(crate::Fence::Full)
-                    | Op::Send(_),
-                ..
+            What::Asks { op, .. } if op.serialises() => {
+                self.buffered.retain(|store| store.cpu != cpu);
             }
-            | What::Leaves
-            | What::Switches { .. } => self.buffered.retain(|store| store.cpu != cpu),
+            What::Leaves | What::Switches { .. } => self.buffered.retain(|store| store.cpu != cpu),
             What::Commits { word, .. } => return self.commits(cpu, word),
             What::Moves { to } if initiator.knows_itself => {
                 let words = format!(

@@ -10,13 +10,14 @@ use core::marker::PhantomData;
 use core::panic::Location;
 use core::sync::atomic::Ordering;
 use shootdown::{
-    Abandoned, CpuId, CpuSet, Destination, Machine, Mode, PAGE_SIZE, Point, Request, Role, SpaceId,
-    Tlb, Value, Word, perform,
+    Abandoned, Activation, CpuId, CpuSet, Destination, Invpcid, Machine, Membership, Mode,
+    PAGE_SIZE, Pcid, Point, Request, Role, SpaceId, Spaces, Tlb, Value, Word, perform,
 };
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
 
-/// The space that every CPU is in.
+/// The space that the pages are in.
 pub const SPACE: SpaceId = SpaceId(1);
 
 /// The address of page `index`.
@@ -31,13 +32,13 @@ pub type Source = &'static Location<'static>;
 struct Unanswered;
 
 /// What one thread of the host is exploring.
-#[derive(Default)]
 struct Context {
     /// While a protocol is being built: the words' first values.
     initial: Vec<u64>,
     /// What each is for.
     roles: Vec<&'static str>,
     cpus: usize,
+    mode: Mode,
     answers: Vec<u64>,
     asked: Vec<Op>,
     /// Where the last was asked.
@@ -45,19 +46,53 @@ struct Context {
     running: bool,
 }
 
+impl Default for Context {
+    fn default() -> Self {
+        Context {
+            initial: Vec::new(),
+            roles: Vec::new(),
+            cpus: 0,
+            mode: Mode::Plain,
+            answers: Vec::new(),
+            asked: Vec::new(),
+            at: None,
+            running: false,
+        }
+    }
+}
+
+/// Which CPUs are in which space, where that changes.
+pub struct Addressing {
+    /// The words.
+    pub spaces: Spaces<Host>,
+    /// The code that is explored.
+    pub membership: Box<dyn Membership<Host>>,
+    /// PCIDs are below this.
+    pub pcids: u16,
+    /// Whether nothing ever changes, so that every activation keeps what the TLB holds.
+    pub keeps: bool,
+}
+
 thread_local! {
     static CONTEXT: RefCell<Context> = RefCell::default();
+    static ADDRESSING: RefCell<Option<Rc<Addressing>>> = const { RefCell::new(None) };
+}
+
+fn addressing() -> Option<Rc<Addressing>> {
+    ADDRESSING.with_borrow(Clone::clone)
 }
 
 /// The machine. All its state is the explorer's.
 #[derive(Clone, Copy, Debug)]
 pub struct Host;
 
-/// Builds what is to be explored, for CPUs 0 to `cpus - 1`. Returns it and its words' first values.
-pub fn build<T>(cpus: usize, build: impl FnOnce(&Host) -> T) -> (T, Vec<u64>) {
+/// Builds what is to be explored, for CPUs 0 to `cpus - 1` in `mode`. Returns it and its words' first values.
+pub fn build<T>(cpus: usize, mode: Mode, build: impl FnOnce(&Host) -> T) -> (T, Vec<u64>) {
+    inhabit(None);
     CONTEXT.with_borrow_mut(|context| {
         *context = Context {
             cpus,
+            mode,
             ..Context::default()
         };
     });
@@ -66,6 +101,11 @@ pub fn build<T>(cpus: usize, build: impl FnOnce(&Host) -> T) -> (T, Vec<u64>) {
         built,
         CONTEXT.with_borrow(|context| context.initial.clone()),
     )
+}
+
+/// From here on CPUs switch between spaces; with `None` all stay where they are.
+pub fn inhabit(addressing: Option<Addressing>) {
+    ADDRESSING.set(addressing.map(Rc::new));
 }
 
 /// What each word of what was built last is for, by the name of its [`Role`].
@@ -170,6 +210,47 @@ impl Host {
         unreachable!("a wait is taken up at its start")
     }
 
+    /// Switches this CPU to the tables of `space`, as a kernel's scheduler does: with interrupts off.
+    pub fn activate(&self, space: u8) {
+        let addressing = addressing().expect("a scene in which CPUs switch between spaces");
+        self.disable_interrupts();
+        let from = self.current_space();
+        let mut loads = 0;
+        let mut load = |activation: Activation| {
+            loads += 1;
+            self.load_cr3(&addressing, space, activation);
+        };
+        let to = SpaceId(space.into());
+        addressing
+            .membership
+            .activate(self, &addressing.spaces, from, to, &mut load);
+        assert!(
+            loads == 1,
+            "activate: `load` was called {loads} times; it is to be called once"
+        );
+        self.enable_interrupts();
+    }
+
+    fn load_cr3(&self, addressing: &Addressing, space: u8, activation: Activation) {
+        let Activation { pcid, keep } = activation;
+        let user = space != 0 && self.mode().has_pcid();
+        assert!(
+            !user || (1..addressing.pcids).contains(&pcid.0),
+            "load: {pcid:?} is no PCID for a space: 1 to {} are",
+            addressing.pcids - 1
+        );
+        assert!(
+            SpaceId(space.into()) != SPACE || keep || !addressing.keeps,
+            "load: what the TLB holds of space {space} is flushed, though nothing in it has changed"
+        );
+        self.ask(Op::LoadCr3 {
+            space,
+            pcid: if user { pcid.0 as u8 } else { 0 },
+            keep,
+        });
+        self.ask(Op::SetCurrent(space));
+    }
+
     /// Stores a page-table entry: in this machine, the version of the page.
     pub fn store_pte(&self, word: WordId, version: u8) {
         self.ask(Op::Store {
@@ -270,29 +351,80 @@ impl<V: Value, R: Role> Word<V> for HostWord<V, R> {
 
 impl Tlb for Host {
     fn mode(&self) -> Mode {
-        Mode::Plain
+        CONTEXT.with_borrow(|context| context.mode)
     }
 
     #[track_caller]
     fn invlpg(&self, va: u64) {
-        let page = va.wrapping_sub(address(0)) / PAGE_SIZE;
-        // What lies outside the pages that are looked at is none of this machine's business.
-        if let Ok(page) = u8::try_from(page) {
+        if let Some(page) = page_at(va) {
             self.ask(Op::Invlpg(page));
         }
     }
 
     #[track_caller]
     fn reload_cr3(&self) {
-        self.ask(Op::FlushAll);
+        self.ask(Op::ReloadCr3);
     }
 
     #[track_caller]
     fn flush_global(&self) {
-        self.ask(Op::FlushAll);
+        self.ask(Op::FlushGlobal);
     }
 
     fn flush_caches(&self) {}
+
+    #[track_caller]
+    fn current_space(&self) -> SpaceId {
+        SpaceId(self.ask(Op::CurrentSpace) as u32)
+    }
+
+    #[track_caller]
+    fn pcid(&self, space: SpaceId) -> Pcid {
+        let addressing = addressing().expect("PCIDs come with spaces");
+        addressing.spaces.contexts().pcid(space, self.me())
+    }
+
+    #[track_caller]
+    fn forget_contexts(&self, space: SpaceId) {
+        if let Some(addressing) = addressing() {
+            addressing.spaces.contexts().forget(space);
+        }
+    }
+
+    #[track_caller]
+    fn invpcid(&self, what: Invpcid) {
+        match what {
+            Invpcid::Address(pcid, va) => {
+                if let Some(page) = page_at(va) {
+                    self.ask(Op::InvpcidPage(pcid.0, page));
+                }
+            }
+            Invpcid::Context(pcid) => {
+                self.ask(Op::InvpcidContext(pcid.0));
+            }
+            // No page here is global.
+            Invpcid::AllWithGlobal | Invpcid::AllButGlobal => {
+                self.ask(Op::FlushGlobal);
+            }
+        }
+    }
+
+    #[track_caller]
+    fn invlpg_user(&self, va: u64) {
+        if let Some(page) = page_at(va) {
+            self.ask(Op::InvlpgUser(page));
+        }
+    }
+
+    #[track_caller]
+    fn defer_user_flush(&self) {
+        self.ask(Op::DeferUserFlush);
+    }
+}
+
+/// The page at an address; what lies outside the pages that are looked at is none of this machine's business.
+fn page_at(va: u64) -> Option<u8> {
+    u8::try_from(va.wrapping_sub(address(0)) / PAGE_SIZE).ok()
 }
 
 impl Machine for Host {
@@ -325,8 +457,22 @@ impl Machine for Host {
         false
     }
 
-    fn active(&self, _: SpaceId) -> CpuSet {
-        self.online()
+    fn active(&self, space: SpaceId) -> CpuSet {
+        match addressing() {
+            Some(addressing) => addressing.spaces.holders(self, space),
+            None => self.online(),
+        }
+    }
+
+    #[track_caller]
+    fn announce(&self, space: SpaceId) -> CpuSet {
+        let Some(addressing) = addressing() else {
+            self.fence(Ordering::SeqCst);
+            return self.online();
+        };
+        addressing
+            .membership
+            .announce(self, &addressing.spaces, space)
     }
 
     #[track_caller]

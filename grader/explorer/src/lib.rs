@@ -14,13 +14,15 @@
 //! CPUs with a TLB; a local APIC that keeps one pending interrupt of the shootdown's vector;
 //! interrupts between any two operations while they are enabled; store buffers ([`Memory`]); threads
 //! that are preempted and moved where the protocol lets them; interrupts that are lost or come again, and waits
-//! that are given up ([`Faults`]).
+//! that are given up ([`Faults`]); CPUs that switch between spaces, with PCIDs and page-table isolation or without
+//! ([`Switching`]).
 //!
 //! # What is not
-//! Loads are done in order. Addresses are a handful of pages of one space. Time: a wait that
+//! Loads are done in order. Addresses are a handful of pages of one space, none of them global. Time: a wait that
 //! nothing can end is a hang, at once.
 #![forbid(unsafe_code)]
 
+mod addressing;
 mod calls;
 mod cause;
 pub mod command;
@@ -35,6 +37,7 @@ mod sharing;
 mod state;
 mod story;
 
+pub use addressing::Switching;
 pub use calls::Call;
 pub use host::{Host, HostWord, Source};
 pub use machine::{Faults, Memory, Scene, Script, Step, Violation};

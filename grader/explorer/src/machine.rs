@@ -1,5 +1,6 @@
 //! The explored machine: what can happen next, and what it makes of a state.
 
+use crate::addressing::{SpaceWords, Switching};
 use crate::calls::{Call, Calls, LONGEST_CALL, NodeId};
 use crate::host::Source;
 use crate::op::{EXPIRED, Fence, GIVEN_UP, Op, WordId};
@@ -38,6 +39,8 @@ pub struct Scene {
     /// Whether threads that are not pinned move to idle CPUs, and threads outside critical
     /// sections make way for others of their CPU.
     pub scheduler: bool,
+    /// How CPUs switch between spaces; `None` if all stay in the one that the pages are in.
+    pub switching: Option<Switching>,
 }
 
 /// How often something may go wrong, at any time.
@@ -100,6 +103,15 @@ pub enum Violation {
         held: u16,
         /// What it must hold at least.
         required: u16,
+        /// Whether in user mode, by a translation of the user tables.
+        user: bool,
+    },
+    /// A CPU can use a page of the space that it is no longer in.
+    Foreign {
+        /// The CPU.
+        cpu: CpuId,
+        /// The page.
+        page: u8,
     },
     /// The protocol found a rule broken, or broke one of Rust's.
     Panic {
@@ -148,6 +160,11 @@ impl std::fmt::Display for Violation {
                 "CPU {cpu} can use the old translation of page {:#x} after its shootdown has returned",
                 crate::host::address(*page)
             ),
+            Violation::Foreign { cpu, page } => write!(
+                f,
+                "CPU {cpu} can use page {:#x} of a space that it is not in",
+                crate::host::address(*page)
+            ),
             Violation::Panic { cpu, message } => write!(f, "CPU {cpu} panics: {message}"),
             Violation::Hang { waiting } => {
                 write!(f, "CPUs {waiting} wait, and nothing can happen any more")
@@ -165,7 +182,9 @@ pub(crate) struct Machine<'p> {
     pub sharing: Sharing,
     /// What has happened, if it is to be told.
     pub log: Option<Vec<Moment>>,
-    layout: Layout,
+    /// Where the words of the space are, if CPUs switch.
+    pub space_words: Option<SpaceWords>,
+    pub layout: Layout,
     values: Values,
 }
 
@@ -189,7 +208,7 @@ impl Values {
     }
 }
 
-fn id(cpu: usize) -> CpuId {
+pub(crate) fn id(cpu: usize) -> CpuId {
     CpuId::new(cpu).expect("at most 64 CPUs")
 }
 
@@ -200,6 +219,7 @@ impl<'p> Machine<'p> {
             cpus: scene.cpus,
             threads: scene.threads.len(),
             pages: usize::from(scene.pages),
+            contexts: scene.contexts(),
         };
         Machine {
             scene,
@@ -207,6 +227,7 @@ impl<'p> Machine<'p> {
             entries,
             sharing: Sharing::new(words),
             log: None,
+            space_words: None,
             layout,
             values: Values::default(),
         }
@@ -217,6 +238,7 @@ impl<'p> Machine<'p> {
         let l = self.layout;
         let values = memory.iter().map(|&value| self.values.number(value));
         let mut state = State::new(&l, values);
+        self.move_in(&mut state);
         for thread in 0..l.threads {
             let cpu = usize::from(self.scene.threads[thread].cpu);
             state.set_cpu_of(&l, thread, cpu);
@@ -256,8 +278,7 @@ impl<'p> Machine<'p> {
             into.push(Step::Interrupt(number));
         }
         for page in 0..self.scene.pages {
-            let absent = state.held(l, cpu, usize::from(page)).is_none();
-            if absent && self.fills_late(state, page) {
+            if self.fills(state, cpu, page) {
                 into.push(Step::Fill(number, page));
             }
         }
@@ -375,7 +396,7 @@ impl<'p> Machine<'p> {
 
     /// Whether a walk would find an entry of `page` that somebody has changed already, in a store
     /// that is not visible yet: any other walk does no harm.
-    fn fills_late(&self, state: &State, page: u8) -> bool {
+    pub(crate) fn fills_late(&self, state: &State, page: u8) -> bool {
         let entry = self.entry(page);
         let stores = |buffered| matches!(buffered, Buffered::Store(word, _) if word == entry);
         (0..self.scene.cpus).any(|cpu| state.buffer(&self.layout, cpu).any(stores))
@@ -412,7 +433,15 @@ impl<'p> Machine<'p> {
             Step::Fill(cpu, page) => {
                 let version = self.values.of(state.memory(self.entry(page))) as u16;
                 self.note(state, usize::from(cpu), What::Walks { page, version }, None);
-                state.set_held(&l, usize::from(cpu), usize::from(page), Some(version));
+                if let Some((context, _)) = self.usable(state, usize::from(cpu)) {
+                    state.set_held(
+                        &l,
+                        usize::from(cpu),
+                        context,
+                        usize::from(page),
+                        Some(version),
+                    );
+                }
             }
             Step::Migrate(thread, to) => {
                 let (thread, to) = (usize::from(thread), usize::from(to));
@@ -455,27 +484,6 @@ impl<'p> Machine<'p> {
             }
         }
         self.check(state)
-    }
-
-    /// No CPU outside the handler may hold what a shootdown that returned has taken away.
-    fn check(&self, state: &State) -> Result<(), Violation> {
-        let l = &self.layout;
-        for cpu in (0..l.cpus).filter(|&cpu| state.handler(l, cpu).is_none()) {
-            for page in 0..l.pages {
-                let required = state.required(l, page);
-                if let Some(held) = state.held(l, cpu, page)
-                    && held < required
-                {
-                    return Err(Violation::Stale {
-                        cpu: id(cpu),
-                        page: page as u8,
-                        held,
-                        required,
-                    });
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Answers the next operation of `cpu`, and all that follow and concern it alone.
@@ -541,6 +549,7 @@ impl<'p> Machine<'p> {
             state.set_masked(&l, cpu, false);
             // IRET serialises.
             state.drain(&l, cpu);
+            self.to_user_mode(state, cpu);
             return Ok(());
         }
         let thread = state.running(&l, cpu).expect("a call has a thread");
@@ -580,6 +589,7 @@ impl<'p> Machine<'p> {
         }
         if node.is_none() {
             state.set_running(&l, cpu, None);
+            self.to_user_mode(state, cpu);
             return Ok(());
         }
         self.settle(state, cpu)
@@ -639,17 +649,16 @@ impl<'p> Machine<'p> {
             Op::Fence(Fence::Full) => state.drain(&l, cpu),
             Op::Fence(Fence::Release) => self.barrier(state, cpu),
             Op::Send(targets) => self.send(state, cpu, targets),
-            Op::Invlpg(page) => {
-                // INVLPG serialises, and so does loading CR3 (SDM vol. 3A, 9.3).
-                state.drain(&l, cpu);
-                if usize::from(page) < l.pages {
-                    state.set_held(&l, cpu, usize::from(page), None);
-                }
-            }
-            Op::FlushAll => {
-                state.drain(&l, cpu);
-                (0..l.pages).for_each(|page| state.set_held(&l, cpu, page, None));
-            }
+            Op::CurrentSpace => return state.tables(&l, cpu).current.into(),
+            Op::Invlpg(_)
+            | Op::ReloadCr3
+            | Op::FlushGlobal
+            | Op::LoadCr3 { .. }
+            | Op::SetCurrent(_)
+            | Op::InvpcidPage(..)
+            | Op::InvpcidContext(_)
+            | Op::InvlpgUser(_)
+            | Op::DeferUserFlush => self.translate(state, cpu, op),
             Op::InterruptsOff => state.set_masked(&l, cpu, true),
             Op::InterruptsOn => state.set_masked(&l, cpu, false),
             Op::Pin | Op::Unpin | Op::EnterCritical | Op::LeaveCritical => {

@@ -61,10 +61,33 @@ pub enum Op {
     Fence(Fence),
     /// Sends the shootdown interrupt.
     Send(CpuSet),
-    /// Forgets one page.
+    /// Forgets one page, in the current PCID.
     Invlpg(u8),
-    /// Forgets every page.
-    FlushAll,
+    /// Loads CR3 with what it holds: forgets every page of the current PCID.
+    ReloadCr3,
+    /// Forgets every page, in every PCID.
+    FlushGlobal,
+    /// Loads CR3 with the tables of a space.
+    LoadCr3 {
+        /// The space's number.
+        space: u8,
+        /// The PCID of its translations.
+        pcid: u8,
+        /// Whether those that are there stay: bit 63.
+        keep: bool,
+    },
+    /// Records this space as the current one, which handlers ask for.
+    SetCurrent(u8),
+    /// Which space is recorded as current? Answer: its number.
+    CurrentSpace,
+    /// INVPCID, type 0: forgets a page of a PCID.
+    InvpcidPage(u16, u8),
+    /// INVPCID, type 1: forgets every page of a PCID.
+    InvpcidContext(u16),
+    /// Forgets one page in the current space's user PCID.
+    InvlpgUser(u8),
+    /// The next way out to user mode forgets every page of the user PCID.
+    DeferUserFlush,
     /// A wait begins: here it is taken up again when its condition did not hold.
     SpinStart,
     /// The condition did not hold. Answers: [`GIVEN_UP`], [`EXPIRED`]; else the wait is taken up again.
@@ -140,6 +163,23 @@ impl Fence {
 }
 
 impl Op {
+    /// Whether every store of this CPU is visible to others afterwards.
+    pub const fn serialises(self) -> bool {
+        matches!(
+            self,
+            Op::Modify { .. }
+                | Op::Fence(Fence::Full)
+                | Op::Send(_)
+                | Op::Invlpg(_)
+                | Op::ReloadCr3
+                | Op::FlushGlobal
+                | Op::LoadCr3 { .. }
+                | Op::InvpcidPage(..)
+                | Op::InvpcidContext(_)
+                | Op::InvlpgUser(_)
+        )
+    }
+
     /// Whether no other CPU, and no interrupt, can tell when this happens: such operations are
     /// done together with the step before.
     pub const fn is_local(self) -> bool {
@@ -147,6 +187,7 @@ impl Op {
             self,
             Op::Me
                 | Op::InterruptsEnabled
+                | Op::CurrentSpace
                 | Op::Pin
                 | Op::Unpin
                 | Op::EnterCritical

@@ -1,5 +1,6 @@
 //! A story for people: which invariant, lanes, and the lines of the source.
 
+use crate::calls::Call;
 use crate::cause::cause;
 use crate::host::Source;
 use crate::machine::Violation;
@@ -63,6 +64,19 @@ pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
             words: Some(words),
         };
     }
+    if let Violation::Stale {
+        cpu, user: true, ..
+    } = violation
+        && invalidated(story, *cpu)
+    {
+        let words = format!(
+            "CPU {cpu} invalidated what the kernel's tables say of the page, and kept what the user's tables say"
+        );
+        return Verdict {
+            invariant: 16,
+            words: Some(words),
+        };
+    }
     let evidence = Evidence {
         header: None,
         records: story.records.clone(),
@@ -85,13 +99,29 @@ pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
     }
     let (invariant, words) = match violation {
         Violation::Stale { .. } => (5, None),
-        Violation::Panic { .. } | Violation::Livelock { .. } => (6, None),
+        Violation::Foreign { .. } => (9, None),
+        Violation::Panic { .. } => (0, None),
+        Violation::Livelock { .. } => (6, None),
         Violation::Hang { waiting } => match lock(story, *waiting) {
             Some(words) => (0, Some(words)),
             None => (hang(story), None),
         },
     };
     Verdict { invariant, words }
+}
+
+/// Whether the handler of `cpu` has invalidated anything.
+fn invalidated(story: &Story, cpu: CpuId) -> bool {
+    story.moments.iter().any(|moment| {
+        let own = moment.cpu == cpu && moment.in_handler;
+        own && matches!(
+            moment.what,
+            What::Asks {
+                op: Op::Invlpg(_) | Op::ReloadCr3 | Op::InvpcidContext(_) | Op::FlushGlobal,
+                ..
+            }
+        )
+    })
 }
 
 /// Whether those who wait do so for a word of the protocol's own, such as a lock, with interrupts on.
@@ -184,6 +214,10 @@ fn source(at: Option<Source>) -> String {
 
 /// A word, by what it is for and where it is.
 fn name(word: WordId, story: &Story) -> String {
+    let of_space = story.space_words.as_ref();
+    if let Some(name) = of_space.and_then(|words| words.name(word)) {
+        return name;
+    }
     let index = usize::from(word.0);
     let place = story.places.get(index).copied().and_then(Place::unpacked);
     if let Some(Place {
@@ -220,6 +254,7 @@ fn words(what: &What, story: &Story) -> Option<String> {
         What::Commits { word, value } => {
             format!("its store of {value:#x} to {} becomes visible", name(word))
         }
+        What::Ends(Call::Activate(space)) => format!("is in space {space}"),
         What::Ends(_) => "the shootdown returns".into(),
         What::Abandons(_) => "the shootdown returns: given up".into(),
         What::Loses => "its interrupt is lost".into(),
@@ -254,7 +289,20 @@ fn operation(op: Op, answer: u64, story: &Story) -> Option<String> {
         }
         Op::Send(targets) => format!("send: to CPUs {targets}"),
         Op::Invlpg(page) => format!("INVLPG of page {page}"),
-        Op::FlushAll => "flushes its TLB".into(),
+        Op::ReloadCr3 => "reloads CR3".into(),
+        Op::FlushGlobal => "flushes its TLB".into(),
+        Op::LoadCr3 { space, pcid, keep } => {
+            let kept = if keep { ", keeping what is there" } else { "" };
+            match pcid {
+                0 => format!("loads CR3 with the tables of space {space}"),
+                pcid => format!("loads CR3 with the tables of space {space}, PCID {pcid}{kept}"),
+            }
+        }
+        Op::SetCurrent(space) => format!("is in space {space} by its own books"),
+        Op::InvpcidPage(pcid, page) => format!("INVPCID of page {page}, PCID {pcid:#x}"),
+        Op::InvpcidContext(pcid) => format!("INVPCID of PCID {pcid:#x}"),
+        Op::InvlpgUser(page) => format!("INVLPG of page {page} through the user tables"),
+        Op::DeferUserFlush => "the user PCID is to be flushed on the way out".into(),
         Op::InterruptsOff => "interrupts off".into(),
         Op::InterruptsOn => "interrupts on".into(),
         Op::Point(point) | Op::Work(point, ..) => format!("{point}"),
@@ -263,7 +311,7 @@ fn operation(op: Op, answer: u64, story: &Story) -> Option<String> {
         Op::EnterCritical => "enters the critical section".into(),
         Op::LeaveCritical => "leaves the critical section".into(),
         Op::Fence(fence) => format!("fence: {fence:?}"),
-        Op::Me | Op::InterruptsEnabled | Op::SpinStart => return None,
+        Op::Me | Op::InterruptsEnabled | Op::CurrentSpace | Op::SpinStart => return None,
         Op::SpinAgain { .. } => "waits on".into(),
         Op::SpinResume | Op::Return | Op::Abandoned | Op::Panicked(_) => return None,
     })

@@ -1,7 +1,9 @@
 //! The scenes that a protocol is explored in, by name.
 
+use crate::addressing::Switching;
 use crate::calls::Call;
 use crate::machine::{Faults, Memory, Scene, Script};
+use shootdown::{CpuSet, Mode};
 
 /// A scene, with what it is for.
 #[derive(Clone, Debug)]
@@ -29,6 +31,7 @@ fn apart(cpus: usize, initiators: usize) -> Scene {
         send_fences: true,
         faults: Faults::default(),
         scheduler: false,
+        switching: None,
     }
 }
 
@@ -72,6 +75,87 @@ fn relaxed(scene: Scene) -> Scene {
 
 fn faulty(scene: Scene, faults: Faults) -> Scene {
     Scene { faults, ..scene }
+}
+
+/// CPU 0 is in the space and changes a page, while CPU 1 switches between spaces as `calls` say.
+fn switching(mode: Mode, pcids: u16, inside: u64, calls: &[u8]) -> Scene {
+    let mut scene = apart(2, 1);
+    scene.threads.push(Script {
+        cpu: 1,
+        calls: calls.iter().map(|&space| Call::Activate(space)).collect(),
+    });
+    scene.switching = Some(Switching {
+        mode,
+        pcids,
+        inside: CpuSet::from_bits(inside),
+        keeps: false,
+    });
+    scene
+}
+
+/// CPU 0 leaves the space and comes back, and nothing changes.
+fn undisturbed() -> Scene {
+    let mut scene = switching(Mode::Pcid, 3, 0b11, &[0, 1, 2, 1]);
+    scene.threads.remove(0);
+    if let Some(switching) = &mut scene.switching {
+        switching.keeps = true;
+    }
+    scene
+}
+
+/// The scenes in which CPUs enter and leave the space that is changed: whom an initiator must ask, and what
+/// a CPU may keep of a space that it is not in.
+#[must_use]
+pub fn switching_all() -> Vec<Named> {
+    let named = |name, doc, scene| Named { name, doc, scene };
+    let (first, both) = (0b01, 0b11);
+    vec![
+        named(
+            "enters",
+            "2 CPUs; CPU 1 enters the space in which CPU 0 changes a page",
+            switching(Mode::Plain, 2, first, &[1]),
+        ),
+        named(
+            "leaves",
+            "2 CPUs; CPU 1 leaves the space in which CPU 0 changes a page",
+            switching(Mode::Plain, 2, both, &[0]),
+        ),
+        named(
+            "back",
+            "with PCIDs: CPU 1 leaves the space in which CPU 0 changes a page, and comes back",
+            switching(Mode::Pcid, 3, both, &[0, 1]),
+        ),
+        named(
+            "back-invpcid",
+            "as `back`, with INVPCID",
+            switching(Mode::Invpcid, 3, both, &[0, 1]),
+        ),
+        named(
+            "crowded",
+            "with one PCID for two spaces: CPU 1 goes to the other, comes back, and goes there again",
+            switching(Mode::Pcid, 2, both, &[2, 1, 2]),
+        ),
+        named(
+            "stays",
+            "with PCIDs: CPU 1 leaves the space and comes back, and nothing changes",
+            undisturbed(),
+        ),
+        named(
+            "user",
+            "with page-table isolation: CPU 1 is in user mode, and CPU 0 changes a page",
+            switching(Mode::PcidPti, 2, both, &[]),
+        ),
+        named(
+            "user-back",
+            "with page-table isolation: CPU 1 leaves the space and comes back to user mode",
+            switching(Mode::PcidPti, 3, both, &[0, 1]),
+        ),
+        named(
+            "user-back-invpcid",
+            "as `user-back`, with INVPCID",
+            switching(Mode::InvpcidPti, 3, both, &[0, 1]),
+        ),
+    ]
 }
 
 /// The scenes in which something goes wrong that no protocol can help: for those that help themselves.
@@ -185,7 +269,8 @@ pub fn large() -> Vec<Named> {
 
 /// All of them.
 pub fn every() -> impl Iterator<Item = Named> {
-    all().into_iter().chain(faulty_all()).chain(large())
+    let ordinary = all().into_iter().chain(switching_all());
+    ordinary.chain(faulty_all()).chain(large())
 }
 
 /// The scene of that name.

@@ -1,11 +1,12 @@
 //! The search: every state that can be reached, each once.
 
+use crate::addressing::{SPACES, SpaceWords};
 use crate::calls::Calls;
-use crate::host::{self, Host};
+use crate::host::{self, Addressing, Host};
 use crate::machine::{Machine, Scene, Step, Violation};
 use crate::op::WordId;
 use crate::state::State;
-use shootdown::{Point, Protocol, Role};
+use shootdown::{Membership, Mode, Point, Protocol, Role, Spaces, Standard};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -49,6 +50,11 @@ pub struct Found {
 pub trait Subject {
     /// Builds it.
     fn build(&self, machine: &Host, cpus: usize) -> Box<dyn Protocol<Host>>;
+
+    /// How CPUs come to be in a space, and who is asked: the kit's own way.
+    fn membership(&self) -> Box<dyn Membership<Host>> {
+        Box::new(Standard)
+    }
 }
 
 impl<F: Fn(&Host, usize) -> Box<dyn Protocol<Host>>> Subject for F {
@@ -160,17 +166,34 @@ pub(crate) fn with_machine<T>(
     scene: &Scene,
     work: impl FnOnce(&mut Machine<'_>, &dyn Protocol<Host>, &[u64]) -> T,
 ) -> T {
-    let (protocol, memory) = host::build(scene.cpus, |machine| {
+    let mode = scene.switching.as_ref().map_or(Mode::Plain, |it| it.mode);
+    let ((protocol, addressing), mut memory) = host::build(scene.cpus, mode, |machine| {
         let protocol = subject.build(machine, scene.cpus);
+        let addressing = scene.switching.as_ref().map(|switching| {
+            let cpus = if mode.has_pcid() { scene.cpus } else { 0 };
+            Addressing {
+                spaces: Spaces::new(machine, SPACES, cpus, switching.pcids),
+                membership: subject.membership(),
+                pcids: switching.pcids,
+                keeps: switching.keeps,
+            }
+        });
         // Made by the seam, so that their numbers follow the protocol's.
         for _ in 0..scene.pages {
             let _: host::HostWord<u64, PageTableEntry> = shootdown::Machine::word(machine, 0);
         }
-        protocol
+        (protocol, addressing)
     });
+    let words = addressing.as_ref().map(|it| {
+        let words = SpaceWords::of(it, scene.cpus, mode);
+        words.move_in(scene, &mut memory);
+        words
+    });
+    host::inhabit(addressing);
     let entries = WordId((memory.len() - usize::from(scene.pages)) as u16);
     let calls = Calls::new(&*protocol, entries);
     let mut machine = Machine::new(scene.clone(), calls, entries, memory.len());
+    machine.space_words = words;
     work(&mut machine, &*protocol, &memory)
 }
 

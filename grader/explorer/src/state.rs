@@ -12,6 +12,8 @@ pub(crate) struct Layout {
     pub cpus: usize,
     pub threads: usize,
     pub pages: usize,
+    /// How many PCIDs' translations a TLB keeps apart; those of a user PCID count by themselves.
+    pub contexts: usize,
 }
 
 /// Of a CPU, before its TLB.
@@ -19,12 +21,26 @@ const FLAGS: usize = 0;
 const HANDLER: usize = 1;
 const RUNNING: usize = 2;
 const BUFFERED: usize = 3;
-const TLB: usize = 4;
+const TABLES: usize = 4;
+const TLB: usize = 5;
 
 const IRR: u16 = 1;
 const MASKED: u16 = 2;
 /// From here on in the flags: how often its waits' patience has ended.
 const EXPIRED: u16 = 16;
+
+/// Which page tables a CPU uses.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Tables {
+    /// The space whose tables CR3 holds; 0 is the kernel's.
+    pub space: u8,
+    /// The PCID in CR3.
+    pub pcid: u8,
+    /// The space that is recorded as current.
+    pub current: u8,
+    /// Whether the user PCID is to be flushed on the way out.
+    pub deferred: bool,
+}
 
 /// Of a thread.
 const CPU: usize = 0;
@@ -63,7 +79,7 @@ pub(crate) struct State(SmallVec<[u16; 128]>);
 
 impl Layout {
     fn cpu(&self, cpu: usize) -> usize {
-        self.words + cpu * (TLB + self.pages)
+        self.words + cpu * (TLB + self.contexts * self.pages)
     }
 
     fn thread(&self, thread: usize) -> usize {
@@ -88,15 +104,24 @@ fn some(number: u16) -> Option<u16> {
 }
 
 impl State {
-    /// A state in which nothing has happened: every TLB holds version 0 of every page.
+    /// A state in which nothing has happened: every CPU is in space 1, and its TLB holds version 0 of every page.
     pub fn new(l: &Layout, values: impl Iterator<Item = u16>) -> State {
         let mut state = State(SmallVec::from_elem(0, l.buffers()));
         for (word, value) in values.enumerate() {
             state.0[word] = value;
         }
         for cpu in 0..l.cpus {
+            state.set_tables(
+                l,
+                cpu,
+                Tables {
+                    space: 1,
+                    current: 1,
+                    ..Tables::default()
+                },
+            );
             for page in 0..l.pages {
-                state.set_held(l, cpu, page, Some(0));
+                state.set_held(l, cpu, 0, page, Some(0));
             }
         }
         state
@@ -173,13 +198,43 @@ impl State {
         self.0[l.cpu(cpu) + RUNNING] = thread.map_or(0, |thread| thread as u16 + 1);
     }
 
-    /// The version of a page that its TLB holds.
-    pub fn held(&self, l: &Layout, cpu: usize, page: usize) -> Option<u16> {
-        some(self.0[l.cpu(cpu) + TLB + page])
+    /// The version of a page that its TLB holds in `context`.
+    pub fn held(&self, l: &Layout, cpu: usize, context: usize, page: usize) -> Option<u16> {
+        some(self.0[l.cpu(cpu) + TLB + context * l.pages + page])
     }
 
-    pub fn set_held(&mut self, l: &Layout, cpu: usize, page: usize, version: Option<u16>) {
-        self.0[l.cpu(cpu) + TLB + page] = version.map_or(0, |version| version + 1);
+    pub fn set_held(
+        &mut self,
+        l: &Layout,
+        cpu: usize,
+        context: usize,
+        page: usize,
+        version: Option<u16>,
+    ) {
+        self.0[l.cpu(cpu) + TLB + context * l.pages + page] =
+            version.map_or(0, |version| version + 1);
+    }
+
+    /// Empties a context of its TLB.
+    pub fn forget(&mut self, l: &Layout, cpu: usize, context: usize) {
+        (0..l.pages).for_each(|page| self.set_held(l, cpu, context, page, None));
+    }
+
+    /// Which page tables it uses.
+    pub fn tables(&self, l: &Layout, cpu: usize) -> Tables {
+        let word = self.0[l.cpu(cpu) + TABLES];
+        Tables {
+            pcid: word as u8,
+            space: (word >> 8) as u8 & 3,
+            current: (word >> 10) as u8 & 3,
+            deferred: word >> 12 != 0,
+        }
+    }
+
+    pub fn set_tables(&mut self, l: &Layout, cpu: usize, tables: Tables) {
+        let spaces = u16::from(tables.space) << 8 | u16::from(tables.current) << 10;
+        self.0[l.cpu(cpu) + TABLES] =
+            u16::from(tables.pcid) | spaces | u16::from(tables.deferred) << 12;
     }
 
     /// The version older than which no CPU may use: its shootdown has returned.

@@ -3,6 +3,7 @@
 //! The records are the evidence's, so whatever draws or judges a run of the kernel does so for a
 //! counterexample: each thing that happens is a tick of the clock.
 
+use crate::addressing::SpaceWords;
 use crate::calls::Call;
 use crate::host::{self, SPACE, Source, address};
 use crate::machine::{Scene, Step, Violation};
@@ -94,6 +95,9 @@ pub struct Story {
     pub roles: Vec<&'static str>,
     /// Where each word is, packed as in the records; 0 if it is nowhere in particular.
     pub places: Vec<u64>,
+    /// Where the words of the space are, and which CPUs are in it at the start, if CPUs switch between spaces.
+    pub(crate) space_words: Option<SpaceWords>,
+    pub(crate) inside: CpuSet,
     /// How it ends, if not well.
     pub violation: Option<Violation>,
 }
@@ -113,9 +117,10 @@ pub struct Impossible {
 /// # Errors
 /// [`Impossible`] if a step cannot be taken where it comes.
 pub fn retell(subject: &dyn Subject, scene: &Scene, steps: &[Step]) -> Result<Story, Impossible> {
-    let mut places = Vec::new();
+    let (mut places, mut space_words) = (Vec::new(), None);
     let told = search::with_machine(subject, scene, |machine, protocol, memory| {
         places = name_words(protocol, scene.cpus, memory.len());
+        space_words = machine.space_words.clone();
         machine.log = Some(Vec::new());
         machine.walk(memory, steps)
     });
@@ -136,7 +141,10 @@ pub fn retell(subject: &dyn Subject, scene: &Scene, steps: &[Step]) -> Result<St
         teller.end(violation);
     }
     let places = core::mem::take(&mut teller.places);
+    let switching = scene.switching.as_ref();
     Ok(Story {
+        space_words,
+        inside: switching.map_or(CpuSet::EMPTY, |switching| switching.inside),
         places,
         moments,
         violation,
@@ -233,7 +241,7 @@ impl Teller {
                 );
             }
             What::Abandons(_) => self.push(some, cpu, Kind::End, 1, 0),
-            What::Ends(Call::Handle)
+            What::Ends(Call::Handle | Call::Activate(_))
             | What::Loses
             | What::Repeats
             | What::Expires
@@ -273,7 +281,14 @@ impl Teller {
             Op::Invlpg(page) => {
                 self.push(some, cpu, Kind::Invlpg, address(page), u64::from(SPACE.0));
             }
-            Op::FlushAll => self.push(some, cpu, Kind::LoadCr3, u64::from(SPACE.0), 0),
+            Op::ReloadCr3 => self.push(some, cpu, Kind::LoadCr3, u64::from(SPACE.0), 0),
+            Op::LoadCr3 { space, .. } => self.push(some, cpu, Kind::LoadCr3, space.into(), 0),
+            Op::FlushGlobal | Op::InvpcidContext(_) => {
+                self.push(some, cpu, Kind::FlushGlobal, 0, 0);
+            }
+            Op::InvpcidPage(_, page) | Op::InvlpgUser(page) => {
+                self.push(some, cpu, Kind::Invlpg, address(page), u64::from(SPACE.0));
+            }
             Op::InterruptsOff => self.push(some, cpu, Kind::InterruptsOff, 0, 0),
             Op::InterruptsOn => self.push(some, cpu, Kind::InterruptsOn, 0, 0),
             _ => {}
@@ -345,12 +360,15 @@ impl Teller {
                 page,
                 held,
                 required,
+                ..
             } => {
                 let page = address(*page) | u64::from(SPACE.0);
                 let tags = u64::from(*held) << 32 | u64::from(*required);
                 self.push(None, *cpu, Kind::Stale, page, tags);
             }
-            Violation::Panic { cpu, .. } | Violation::Livelock { cpu } => {
+            Violation::Panic { cpu, .. }
+            | Violation::Livelock { cpu }
+            | Violation::Foreign { cpu, .. } => {
                 let invariant = u64::from(violation.names().unwrap_or(0));
                 self.push(None, *cpu, Kind::Violation, invariant, 0);
             }

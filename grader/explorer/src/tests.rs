@@ -3,6 +3,7 @@
 use super::*;
 use textbook::{Mutation, Textbook};
 
+mod membership;
 mod textbook;
 
 use shootdown::{GlobalLock, Protocol, Queue, Scoreboard, Settings};
@@ -26,6 +27,7 @@ fn scene(cpus: usize, initiators: usize) -> Scene {
         send_fences: true,
         faults: Faults::default(),
         scheduler: false,
+        switching: None,
     }
 }
 

@@ -25,6 +25,11 @@ impl<M: Machine> ActiveSet<M> {
         CpuSet::from_bits(self.0.peek(Relaxed))
     }
 
+    /// The word itself: a bit for each CPU.
+    pub fn word(&self) -> &M::Word<u64, Active> {
+        &self.0
+    }
+
     /// This CPU enters: for [`activate`], which knows when. A locked instruction, and so the full
     /// barrier between the bit and the first walk, or the first look at the space's generation on
     /// this CPU (I8).

@@ -77,8 +77,41 @@ impl<M: Machine> Contexts<M> {
         }
     }
 
+    /// How many CPUs there are: numbers 0 to `cpus - 1`.
+    pub fn cpus(&self) -> usize {
+        self.cpus
+    }
+
     fn context(&self, space: SpaceId, cpu: CpuId) -> &Context<M> {
         &self.contexts[space.0 as usize * self.cpus + cpu.index()]
+    }
+
+    /// The generation of `cpu` in which `space` got its PCID there; 0 if what that PCID tags is not to be used.
+    /// The CPU's own to write, with interrupts off; but any CPU may clear it.
+    pub fn generation(&self, space: SpaceId, cpu: CpuId) -> &M::Word<u32, Plain> {
+        &self.context(space, cpu).generation
+    }
+
+    /// The present generation of `cpu`, never 0. Its own affair.
+    pub fn present(&self, cpu: CpuId) -> &M::Word<u32, Plain> {
+        &self.allocators[cpu.index()].generation
+    }
+
+    /// Where the next PCID of `cpu` stands, and where that of `space` there.
+    pub fn words(&self, space: SpaceId, cpu: CpuId) -> [&M::Word<u32, Plain>; 2] {
+        [
+            &self.allocators[cpu.index()].next,
+            &self.context(space, cpu).pcid,
+        ]
+    }
+
+    /// Gives `space` a PCID of this CPU that no other space has in its present generation, which it may have to
+    /// begin: whatever the PCID tags is another's, and must go. With interrupts off.
+    pub fn renew(&self, m: &M, space: SpaceId) -> Pcid {
+        let cpu = m.me();
+        let pcid = self.allocate(&self.allocators[cpu.index()]);
+        self.context(space, cpu).pcid.store(pcid, Relaxed);
+        Pcid(pcid as u16)
     }
 
     /// The PCID that `space` last had on `cpu`.
@@ -125,16 +158,12 @@ impl<M: Machine> Contexts<M> {
                 keep: true,
             };
         }
-        let pcid = self.allocate(allocator);
-        context.pcid.store(pcid, Relaxed);
+        let pcid = self.renew(m, space);
         // After the active bit, so clearing it from now on comes with an interrupt for this CPU.
         context
             .generation
             .store(allocator.generation.load(Relaxed), Relaxed);
-        Activation {
-            pcid: Pcid(pcid as u16),
-            keep: false,
-        }
+        Activation { pcid, keep: false }
     }
 
     /// The next PCID. Having handed out the last, begins a new generation: every space then on

@@ -31,7 +31,7 @@
 //!
 //! # Where to read next
 //! [`scoreboard`] is the protocol, from request to acknowledgement. Then [`operation`]: what a
-//! target does, by mode of address translation; [`active`] and [`contexts`]: who must be asked;
+//! target does, by mode of address translation; [`active`], [`contexts`] and [`spaces`]: who must be asked;
 //! [`flush`]: what the outcome is good for; [`global_lock`]: what it was before; [`queue`]: how else
 //! it can be done.
 #![no_std]
@@ -55,6 +55,7 @@ mod protocol;
 pub mod queue;
 mod request;
 pub mod scoreboard;
+pub mod spaces;
 mod targets;
 
 #[cfg(test)]
@@ -79,4 +80,5 @@ pub use protocol::{Protocol, RequestView, Settings};
 pub use queue::Queue;
 pub use request::{BadRequest, Operation, PAGE_SIZE, RANGE_LIMIT, Request, SpaceId};
 pub use scoreboard::Scoreboard;
+pub use spaces::{Membership, Spaces, Standard};
 pub use targets::{Snapshot, Targets};

@@ -208,6 +208,17 @@ pub trait Machine: Tlb + Sync + 'static {
     /// exclusion: ask once (I11). Every CPU for the kernel's space.
     fn active(&self, space: SpaceId) -> CpuSet;
 
+    /// For an initiator, pinned, after its change of the tables of `space`: has every CPU that activates the space
+    /// from now on forget what it kept of it (I9), and says who must be interrupted (I8). See
+    /// [`Membership::announce`](crate::Membership::announce), of which this is the machine's.
+    fn announce(&self, space: SpaceId) -> CpuSet {
+        if self.mode().has_pcid() {
+            self.forget_contexts(space);
+        }
+        self.fence(Ordering::SeqCst);
+        self.active(space)
+    }
+
     /// Keeps the running thread on its CPU until the matching [`unpin`](Machine::unpin). Nests.
     /// Passes [`Point::Pin`], pinned.
     fn pin(&self);

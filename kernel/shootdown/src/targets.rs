@@ -1,7 +1,6 @@
 //! Which CPUs a shootdown asks, and its steps until that is settled.
 
 use crate::{Acknowledged, CpuId, CpuSet, Critical, Machine, Request};
-use core::sync::atomic::Ordering::SeqCst;
 
 /// Which CPUs a shootdown asks. CPUs that are not online are never asked: they hold nothing, or
 /// flush before they run on (I15).
@@ -42,26 +41,19 @@ impl Snapshot {
         m.pin();
         let me = m.me();
         let space = request.space_id();
-        if m.mode().has_pcid() {
-            // Before the set is read, and so before the IPI: a CPU that enters the space too late
-            // to be asked finds its generation cleared, and flushes (I8, I9).
-            m.forget_contexts(space);
-        }
-        // The change and the cleared generations before the set is read. Without this fence both
-        // stores could wait in the store buffer while the set is read, and a CPU entering the
-        // space at that moment would see the old page table and not be asked (I8). FreeBSD has it
-        // in PCID mode only, as its page-table writes are locked instructions.
-        m.fence(SeqCst);
+        // The change is announced before the set is read, and so before the IPI: a CPU that enters the
+        // space too late to be asked finds the change, and forgets what it kept (I8, I9).
+        let active = m.announce(space);
 
         // Steps 1 and 2. The set changes without exclusion, so it is read exactly once: whoever
         // is zeroed is sent to and waited for (I11). Stopped CPUs are not waited for; who stopped
         // them has them flush as they resume (I15).
         let online = m.online();
         let (asked, local, complete) = match targets {
-            Targets::Active => (m.active(space), true, true),
+            Targets::Active => (active, true, true),
             Targets::All => (online, true, true),
             Targets::Set(set) => {
-                let left_out = m.active(space).and(online).minus(set);
+                let left_out = active.and(online).minus(set);
                 (set, set.contains(me), left_out.is_empty())
             }
         };

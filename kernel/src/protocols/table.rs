@@ -3,7 +3,7 @@
 use crate::machine::Kernel;
 use alloc::boxed::Box;
 use hw::paging::MAX_SPACES;
-use shootdown::{GlobalLock, Protocol, Queue, Scoreboard, Settings};
+use shootdown::{GlobalLock, Membership, Protocol, Queue, Scoreboard, Settings};
 use spin::Once;
 
 /// A protocol: by what name it is chosen, what sets it apart, and how it is built.
@@ -23,15 +23,18 @@ pub struct Entry {
     /// Whether it has rows that may have cache lines of their own, and so is built twice.
     pub rows: bool,
     build: fn(usize, Settings) -> Box<dyn Protocol<Kernel>>,
+    /// How CPUs enter spaces, and who is asked, where it is not the kernel's own way.
+    membership: fn() -> Option<Box<dyn Membership<Kernel>>>,
 }
 
 impl Entry {
     /// A protocol from outside the kernel, by the name of `student`. `pairs` and `early` are as in the
-    /// fields of those names.
+    /// fields of those names; `membership` may have a way of its own to enter spaces.
     pub const fn student(
         pairs: bool,
         early: bool,
         build: fn(usize, Settings) -> Box<dyn Protocol<Kernel>>,
+        membership: fn() -> Option<Box<dyn Membership<Kernel>>>,
     ) -> Entry {
         Entry {
             name: "student",
@@ -41,6 +44,7 @@ impl Entry {
             one_each: true,
             rows: false,
             build,
+            membership,
         }
     }
 }
@@ -71,6 +75,7 @@ static ENTRIES: [Entry; 4] = [
         one_each: true,
         rows: true,
         build: |cpus, settings| Box::new(Scoreboard::new(&Kernel, cpus, settings)),
+        membership: || None,
     },
     Entry {
         name: "global-lock",
@@ -80,6 +85,7 @@ static ENTRIES: [Entry; 4] = [
         one_each: true,
         rows: false,
         build: |cpus, settings| Box::new(GlobalLock::new(&Kernel, cpus, settings)),
+        membership: || None,
     },
     Entry {
         name: "queue",
@@ -90,6 +96,7 @@ static ENTRIES: [Entry; 4] = [
         one_each: false,
         rows: false,
         build: |cpus, settings| Box::new(Queue::new(&Kernel, cpus, MAX_SPACES, settings)),
+        membership: || None,
     },
     Entry {
         name: "scoreboard-resend",
@@ -103,6 +110,7 @@ static ENTRIES: [Entry; 4] = [
             let settings = Settings { resend, ..settings };
             Box::new(Scoreboard::new(&Kernel, cpus, settings))
         },
+        membership: || None,
     },
 ];
 
@@ -114,6 +122,8 @@ pub struct Built {
     pub padded: bool,
     /// The protocol.
     pub protocol: &'static dyn Protocol<Kernel>,
+    /// Its own way of entering spaces.
+    pub membership: Option<&'static dyn Membership<Kernel>>,
 }
 
 /// Builds every protocol for `cpus` CPUs, in each layout it has, in the order of [`entries`].
@@ -123,10 +133,13 @@ pub fn build(cpus: usize, settings: Settings) -> impl Iterator<Item = Built> {
         layouts.iter().map(move |&padded| {
             let settings = Settings { padded, ..settings };
             let protocol = Box::leak((entry.build)(cpus, settings));
+            let own = (entry.membership)();
+            let membership = own.map(|own| &*Box::leak(own));
             Built {
                 entry,
                 padded,
                 protocol,
+                membership,
             }
         })
     })

@@ -11,6 +11,20 @@ macro_rules! whole {
         $trait:ident, $board:ident,
         shoot: $shoot:expr, handle: $handle:expr, outstanding: $outstanding:expr
     ) => {
+        /// How CPUs enter spaces: the kit's own way.
+        pub fn membership<S: $trait, M: Machine>()
+        -> Option<alloc::boxed::Box<dyn shootdown::Membership<M>>> {
+            None
+        }
+
+        whole!($trait, $board, shoot: $shoot, handle: $handle, outstanding: $outstanding,
+            protocol only);
+    };
+    (
+        $trait:ident, $board:ident,
+        shoot: $shoot:expr, handle: $handle:expr, outstanding: $outstanding:expr,
+        protocol only
+    ) => {
         /// The solution and the kit's other half, as a protocol.
         struct Whole<M: Machine, S> {
             board: $board<M>,

@@ -10,6 +10,7 @@
 //! | [`three`] | [`three::OneAtATime`] | the initiator of the global-lock protocol | the handler, the words |
 //! | [`four`] | [`four::Initiator`] | the initiator of the scoreboard protocol | the handler, the words |
 //! | [`five`] | [`five::Handler`] | the handler | the initiator, the words |
+//! | [`six`] | [`six::Members`] | how a CPU enters and leaves a space, and whom an initiator asks | both halves of the protocol |
 //! | [`seven`] | [`seven::Careful`] | an initiator that outlives lost interrupts | the handler, the words |
 //!
 //! # The machine
@@ -59,12 +60,13 @@ mod board;
 pub mod five;
 pub mod four;
 pub mod seven;
+pub mod six;
 pub mod three;
 
 pub use board::Board;
 pub use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 pub use shootdown::scoreboard::RequestWords;
 pub use shootdown::{
-    Abandoned, Acknowledged, CpuId, CpuSet, Critical, Destination, Machine, Operation, Request,
-    Slot, Snapshot, SpaceId, Targets, Tlb, Word,
+    Abandoned, Acknowledged, Active, CpuId, CpuSet, Critical, Destination, Machine, Operation,
+    Request, Slot, Snapshot, SpaceId, Targets, Tlb, Word,
 };

@@ -3,7 +3,7 @@
 use crate::Host;
 use shootdown::{
     Abandoned, Acknowledged, CpuId, CpuSet, Critical, Destination, Generation, Machine, Operation,
-    Protocol, Request, RequestBody, RequestHead, RequestView, Slot, Snapshot, Targets, Word,
+    Protocol, Request, RequestBody, RequestHead, RequestView, Slot, Snapshot, Targets, Tlb, Word,
 };
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -35,6 +35,8 @@ pub enum Mutation {
     GenerationZero,
     /// I13: rows and columns are swapped on one side.
     Transposed,
+    /// I16: the handler forgets what the kernel's tables say, and leaves the user's.
+    KernelTablesOnly,
     /// I17: a range without its last page.
     OffByOne,
     /// I19: the initiator is not pinned.
@@ -156,7 +158,11 @@ impl Textbook {
         }
         // An address of an earlier request or none: nothing can be asked for it.
         if let Ok(request) = Request::range(crate::host::SPACE, start, end) {
-            m.invalidate(&request);
+            if self.has(Mutation::KernelTablesOnly) {
+                m.invlpg(request.start());
+            } else {
+                m.invalidate(&request);
+            }
         }
     }
 }

@@ -217,7 +217,10 @@ impl Model {
     }
 
     fn active_set(self, space: SpaceId) -> Option<&'static ActiveSet<Model>> {
-        (space != SpaceId::KERNEL).then(|| &self.0.active.get().unwrap()[space.0 as usize])
+        // A space that nobody made counts as the kernel's: active everywhere.
+        let made = self.0.active.get().unwrap();
+        made.get(space.0 as usize)
+            .filter(|_| space != SpaceId::KERNEL)
     }
 
     /// Runs `hook` when CPU `index` next passes `point`.
