@@ -65,6 +65,9 @@ pub struct Check {
     pub scenes: Vec<String>,
     /// The script of [`Kind::Machine`], in the lab's folder.
     pub script: Option<String>,
+    /// What [`Kind::Machine`] adds to the kernel's command line.
+    #[serde(default)]
+    pub words: Vec<String>,
     /// The solution of [`Kind::Spares`] and [`Kind::Kills`], in `labs/`.
     pub mutant: Option<String>,
     /// The lab that it is a solution of.

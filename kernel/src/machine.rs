@@ -2,7 +2,7 @@
 //! threads and TLBs.
 
 use crate::points::{self, pass};
-use crate::{faults, ledger, space, stop, thread, watchdog};
+use crate::{faults, ledger, protocols, space, stop, thread, watchdog};
 use core::hint::spin_loop;
 use core::marker::PhantomData;
 use core::sync::atomic::{
@@ -18,8 +18,10 @@ use shootdown::{
     Tlb, Value, Word, perform,
 };
 
+mod ring;
+
 /// The shootdown interrupt: FreeBSD's `IPI_INVLOP`, one vector for all operations.
-pub const SHOOTDOWN: Vector = Vector::new(244);
+pub const SHOOTDOWN: Vector = Vector::new(shootdown::transport::VECTOR);
 /// Tells a CPU to look at its run queue.
 pub const RESCHEDULE: Vector = Vector::new(243);
 /// Nothing but an acknowledgement: the floor under every shootdown.
@@ -367,7 +369,10 @@ impl Machine for Kernel {
     #[inline(always)]
     fn send(&self, to: Destination) {
         if !pass::send(to) {
-            let sent = send(to, SHOOTDOWN);
+            let sent = match protocols::transport() {
+                None => send(to, SHOOTDOWN),
+                Some(given) => ring::through(given, to),
+            };
             percpu::count(Counter::IpisSent, sent);
         }
     }

@@ -15,7 +15,7 @@ use evidence::Kind;
 use hw::{percpu, sync};
 use shootdown::{
     Abandoned, Acknowledged, CpuId, CpuSet, Flush, Membership, Protocol, Request, RequestHead,
-    RequestView, Settings, Slot, Targets, Word,
+    RequestView, Settings, Slot, Targets, Transport, Word,
 };
 use spin::Once;
 use table::Built;
@@ -27,8 +27,8 @@ static CURRENT: AtomicUsize = AtomicUsize::new(0);
 /// Which of them shootdowns that began before the last change may still use.
 static PREVIOUS: AtomicUsize = AtomicUsize::new(0);
 
-/// Which of them has its own way of entering spaces, and is in use: its number and 1; 0 for none.
-static OWN_MEMBERSHIP: AtomicUsize = AtomicUsize::new(0);
+/// Which of them has ways of its own to enter spaces or to send, and is in use: its number and 1; 0 for none.
+static OWN_WAYS: AtomicUsize = AtomicUsize::new(0);
 
 #[inline(always)]
 fn built() -> &'static [Built] {
@@ -51,8 +51,15 @@ fn current() -> &'static dyn Protocol<Kernel> {
 /// CPUs may differ in it for a while.
 #[inline(always)]
 pub fn membership() -> Option<&'static dyn Membership<Kernel>> {
-    let number = OWN_MEMBERSHIP.load(Relaxed).checked_sub(1)?;
+    let number = OWN_WAYS.load(Relaxed).checked_sub(1)?;
     built()[number].membership
+}
+
+/// How the shootdown interrupt is sent, if not in the kernel's own way.
+#[inline(always)]
+pub fn transport() -> Option<&'static dyn Transport<Kernel>> {
+    let number = OWN_WAYS.load(Relaxed).checked_sub(1)?;
+    built()[number].transport
 }
 
 /// The protocols' names, in the table's order.
@@ -175,8 +182,8 @@ pub fn choose(name: &str, padded: bool, quiesce: impl FnOnce()) {
     // Handlers serve both until every CPU has left what it began by the old one.
     PREVIOUS.store(CURRENT.load(Acquire), SeqCst);
     CURRENT.store(new, SeqCst);
-    let own = built()[new].membership.is_some();
-    OWN_MEMBERSHIP.store(if own { new + 1 } else { 0 }, Relaxed);
+    let own = built()[new].membership.is_some() || built()[new].transport.is_some();
+    OWN_WAYS.store(if own { new + 1 } else { 0 }, Relaxed);
     quiesce();
     PREVIOUS.store(new, SeqCst);
 }

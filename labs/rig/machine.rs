@@ -11,6 +11,7 @@ static STUDENT: [Entry; 1] = [Entry::student(
     lab::EARLY,
     |cpus, settings| lab::build::<student::Student, _>(&Kernel, cpus, settings),
     lab::membership::<student::Student, _>,
+    lab::transport::<student::Student, _>,
 )];
 
 hw::entry_point!(|boot| kernel::boot::run(boot, &STUDENT));

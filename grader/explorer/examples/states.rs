@@ -27,6 +27,7 @@ fn main() {
         faults: explorer::Faults::default(),
         scheduler: false,
         switching: None,
+        apic: None,
     };
     let subject = |machine: &Host, cpus: usize| -> Box<dyn Protocol<Host>> {
         Box::new(Scoreboard::new(machine, cpus, Settings::default()))

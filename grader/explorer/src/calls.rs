@@ -2,7 +2,7 @@
 
 use crate::host::{self, Host, Reached, SPACE, Source, address};
 use crate::op::{Op, WordId};
-use shootdown::{Abandoned, PAGE_SIZE, Protocol, Request, Targets};
+use shootdown::{Abandoned, CpuSet, PAGE_SIZE, Protocol, Request, Targets};
 
 /// A place in a call: an operation that was reached by certain answers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -22,6 +22,13 @@ pub enum Call {
     },
     /// Switches the CPU to the tables of a space: 1 is the pages', 2 another without any, 0 the kernel's.
     Activate(u8),
+    /// Sends the shootdown interrupt, and nothing else.
+    Ring {
+        /// To these CPUs: a bit for each.
+        to: u8,
+        /// With interrupts off.
+        masked: bool,
+    },
     /// The shootdown interrupt's handler.
     Handle,
 }
@@ -188,6 +195,10 @@ impl<'p> Calls<'p> {
         match call {
             Call::Handle => {
                 self.protocol.handle(&Host);
+                Ok(())
+            }
+            Call::Ring { to, masked } => {
+                Host.ring(CpuSet::from_bits(to.into()), masked);
                 Ok(())
             }
             Call::Activate(space) => {

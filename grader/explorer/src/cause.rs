@@ -32,6 +32,8 @@ struct Initiator {
     knows_itself: bool,
     /// Its last shootdown was given up.
     gave_up: bool,
+    /// It has written the destination of a command, and not the command.
+    halfway: bool,
 }
 
 /// What a CPU's handler has done for the request that it serves.
@@ -124,8 +126,29 @@ impl Search<'_> {
             }),
             What::Asks { op, .. } if op.serialises() => {
                 self.buffered.retain(|store| store.cpu != cpu);
+                match op {
+                    Op::IcrHigh(_) => initiator.halfway = true,
+                    Op::IcrLow(_) => initiator.halfway = false,
+                    _ => {}
+                }
             }
             What::Leaves | What::Switches { .. } => self.buffered.retain(|store| store.cpu != cpu),
+            What::Disturbs if initiator.halfway => {
+                let words = format!(
+                    "CPU {cpu} took an interrupt between the two writes of a command, and its handler sent: the \
+                     second write goes where the handler's went"
+                );
+                return self.cause(14, words, number);
+            }
+            What::Asks {
+                op: Op::IcrWide(_), ..
+            } if self.buffered.iter().any(|store| store.cpu == cpu) => {
+                let words = format!(
+                    "CPU {cpu} wrote the MSR while stores of its own were in its store buffer: the interrupt can \
+                     overtake them"
+                );
+                return self.cause(2, words, number);
+            }
             What::Commits { word, .. } => return self.commits(cpu, word),
             What::Moves { to } if initiator.knows_itself => {
                 let words = format!(

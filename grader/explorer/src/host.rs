@@ -6,12 +6,14 @@
 //! it asks the same again is checked.
 
 use crate::op::{Change, Fence, GIVEN_UP, Op, WordId};
+use crate::ringing::Apic;
 use core::marker::PhantomData;
 use core::panic::Location;
 use core::sync::atomic::Ordering;
 use shootdown::{
     Abandoned, Activation, CpuId, CpuSet, Destination, Invpcid, Machine, Membership, Mode,
-    PAGE_SIZE, Pcid, Point, Request, Role, SpaceId, Spaces, Tlb, Value, Word, perform,
+    PAGE_SIZE, Pcid, Plain, Point, Request, Role, SpaceId, Spaces, Tlb, Transport, Value, Word,
+    perform,
 };
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
@@ -31,6 +33,9 @@ pub type Source = &'static Location<'static>;
 /// Ends a call that has come to an operation without an answer.
 struct Unanswered;
 
+/// Ends a call whose command is stuck, as it said.
+struct SaidStuck;
+
 /// What one thread of the host is exploring.
 struct Context {
     /// While a protocol is being built: the words' first values.
@@ -39,6 +44,9 @@ struct Context {
     roles: Vec<&'static str>,
     cpus: usize,
     mode: Mode,
+    /// What the call that is run has written to the command register.
+    commands: Vec<(u32, u32)>,
+    high: u32,
     answers: Vec<u64>,
     asked: Vec<Op>,
     /// Where the last was asked.
@@ -53,6 +61,8 @@ impl Default for Context {
             roles: Vec::new(),
             cpus: 0,
             mode: Mode::Plain,
+            commands: Vec::new(),
+            high: 0,
             answers: Vec::new(),
             asked: Vec::new(),
             at: None,
@@ -73,7 +83,18 @@ pub struct Addressing {
     pub keeps: bool,
 }
 
+/// How interrupts are sent, where that is explored.
+pub struct Ringing {
+    /// The code.
+    pub transport: Box<dyn Transport<Host>>,
+    /// By CPU: bits 0 to 31 of its command register.
+    pub low: Vec<HostWord<u32, Plain>>,
+    /// How the local APICs are, and what happens to them.
+    pub apic: Apic,
+}
+
 thread_local! {
+    static RINGING: RefCell<Option<Rc<Ringing>>> = const { RefCell::new(None) };
     static CONTEXT: RefCell<Context> = RefCell::default();
     static ADDRESSING: RefCell<Option<Rc<Addressing>>> = const { RefCell::new(None) };
 }
@@ -89,6 +110,7 @@ pub struct Host;
 /// Builds what is to be explored, for CPUs 0 to `cpus - 1` in `mode`. Returns it and its words' first values.
 pub fn build<T>(cpus: usize, mode: Mode, build: impl FnOnce(&Host) -> T) -> (T, Vec<u64>) {
     inhabit(None);
+    send_through(None);
     CONTEXT.with_borrow_mut(|context| {
         *context = Context {
             cpus,
@@ -106,6 +128,15 @@ pub fn build<T>(cpus: usize, mode: Mode, build: impl FnOnce(&Host) -> T) -> (T, 
 /// From here on CPUs switch between spaces; with `None` all stay where they are.
 pub fn inhabit(addressing: Option<Addressing>) {
     ADDRESSING.set(addressing.map(Rc::new));
+}
+
+/// From here on interrupts are sent by explored code; with `None` they are just sent.
+pub fn send_through(ringing: Option<Ringing>) {
+    RINGING.set(ringing.map(Rc::new));
+}
+
+pub(crate) fn ringing() -> Option<Rc<Ringing>> {
+    RINGING.with_borrow(Clone::clone)
 }
 
 /// What each word of what was built last is for, by the name of its [`Role`].
@@ -136,6 +167,8 @@ pub fn replay(
     CONTEXT.with_borrow_mut(|context| {
         context.answers = answers.to_vec();
         context.asked.clear();
+        context.commands.clear();
+        context.high = 0;
         context.running = true;
     });
     let outcome = panic::catch_unwind(AssertUnwindSafe(call));
@@ -150,6 +183,7 @@ pub fn replay(
     );
     match outcome {
         Ok(outcome) => Reached::Over(outcome),
+        Err(payload) if payload.is::<SaidStuck>() => Reached::Over(Err(Abandoned)),
         Err(payload) if payload.is::<Unanswered>() => {
             let asked = asked.last().copied().zip(at);
             let (op, at) = asked.expect("something that was not answered");
@@ -168,7 +202,7 @@ pub fn replay(
 impl Host {
     /// Asks the machine; ends the call if it has not answered that yet.
     #[track_caller]
-    fn ask(&self, op: Op) -> u64 {
+    pub(crate) fn ask(&self, op: Op) -> u64 {
         // Values that are dropped as a call ends ask no more.
         if std::thread::panicking() {
             return 0;
@@ -249,6 +283,31 @@ impl Host {
             keep,
         });
         self.ask(Op::SetCurrent(space));
+    }
+
+    /// A send to `to` begins.
+    pub(crate) fn note_send(&self, to: CpuSet) {
+        CONTEXT.with_borrow_mut(|context| context.commands.clear());
+        self.ask(Op::Work(Point::Send, to.bits(), 0));
+    }
+
+    /// The call ends, since it said that a command is stuck.
+    pub(crate) fn says_stuck(&self) -> ! {
+        self.ask(Op::SaysStuck);
+        panic::resume_unwind(Box::new(SaidStuck))
+    }
+
+    /// What the send has written: destinations, and lower halves.
+    pub(crate) fn commands(&self) -> Vec<(u32, u32)> {
+        CONTEXT.with_borrow(|context| context.commands.clone())
+    }
+
+    pub(crate) fn set_high(&self, high: u32) {
+        CONTEXT.with_borrow_mut(|context| context.high = high);
+    }
+
+    pub(crate) fn note_command(&self, low: u32) {
+        CONTEXT.with_borrow_mut(|context| context.commands.push((context.high, low)));
     }
 
     /// Stores a page-table entry: in this machine, the version of the page.
@@ -522,7 +581,12 @@ impl Machine for Host {
             Destination::AllButSelf => self.online().without(self.me()),
             Destination::Each(targets) => targets,
         };
-        self.ask(Op::Send(targets));
+        match ringing() {
+            None => {
+                self.ask(Op::Send(targets));
+            }
+            Some(ringing) => self.send_by(&ringing, targets),
+        }
     }
 
     #[track_caller]

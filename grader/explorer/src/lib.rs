@@ -15,7 +15,7 @@
 //! interrupts between any two operations while they are enabled; store buffers ([`Memory`]); threads
 //! that are preempted and moved where the protocol lets them; interrupts that are lost or come again, and waits
 //! that are given up ([`Faults`]); CPUs that switch between spaces, with PCIDs and page-table isolation or without
-//! ([`Switching`]).
+//! ([`Switching`]); the local APIC's command register, where the code that sends is explored ([`Apic`]).
 //!
 //! # What is not
 //! Loads are done in order. Addresses are a handful of pages of one space, none of them global. Time: a wait that
@@ -30,6 +30,7 @@ mod host;
 mod machine;
 mod op;
 mod report;
+mod ringing;
 pub mod scenes;
 pub mod schedule;
 mod search;
@@ -42,6 +43,7 @@ pub use calls::Call;
 pub use host::{Host, HostWord, Source};
 pub use machine::{Faults, Memory, Scene, Script, Step, Violation};
 pub use op::{Change, EXPIRED, Fence, GIVEN_UP, Op, WordId};
+pub use ringing::Apic;
 pub use search::{Found, Outcome, Subject, sample, shortest, verify};
 pub use story::{Impossible, Moment, Story, What, retell};
 

@@ -4,6 +4,7 @@ use crate::addressing::{SpaceWords, Switching};
 use crate::calls::{Call, Calls, LONGEST_CALL, NodeId};
 use crate::host::Source;
 use crate::op::{EXPIRED, Fence, GIVEN_UP, Op, WordId};
+use crate::ringing::{Apic, RingWords};
 use crate::sharing::{Accessor, Sharing};
 use crate::state::{Buffered, Fault, Layout, State};
 use crate::story::{Impossible, Moment, What};
@@ -41,6 +42,8 @@ pub struct Scene {
     pub scheduler: bool,
     /// How CPUs switch between spaces; `None` if all stay in the one that the pages are in.
     pub switching: Option<Switching>,
+    /// The local APICs, where the code that sends is explored; `None` if interrupts are just sent.
+    pub apic: Option<Apic>,
 }
 
 /// How often something may go wrong, at any time.
@@ -87,6 +90,10 @@ pub enum Step {
     Expire(u8),
     /// Its wait is given up.
     GiveUp(u8),
+    /// The command that is pending in its register is accepted.
+    Accept(u8),
+    /// An interrupt comes whose handler sends too.
+    Disturb(u8),
 }
 
 /// What must not be.
@@ -184,6 +191,8 @@ pub(crate) struct Machine<'p> {
     pub log: Option<Vec<Moment>>,
     /// Where the words of the space are, if CPUs switch.
     pub space_words: Option<SpaceWords>,
+    /// Where the command registers are, if there are any.
+    pub ring_words: Option<RingWords>,
     pub layout: Layout,
     values: Values,
 }
@@ -228,6 +237,7 @@ impl<'p> Machine<'p> {
             sharing: Sharing::new(words),
             log: None,
             space_words: None,
+            ring_words: None,
             layout,
             values: Values::default(),
         }
@@ -273,6 +283,12 @@ impl<'p> Machine<'p> {
         }
         self.commits(state, cpu, into);
         self.faults(state, cpu, into);
+        if self.accepts(state, cpu) {
+            into.push(Step::Accept(number));
+        }
+        if self.disturbs(state, cpu) {
+            into.push(Step::Disturb(number));
+        }
         let in_handler = state.handler(l, cpu).is_some();
         if state.irr(l, cpu) && !state.masked(l, cpu) && !in_handler {
             into.push(Step::Interrupt(number));
@@ -364,6 +380,14 @@ impl<'p> Machine<'p> {
             .or_else(|| state.node(l, state.running(l, cpu)?))
     }
 
+    pub(crate) fn value(&self, number: u16) -> u64 {
+        self.values.of(number)
+    }
+
+    pub(crate) fn number(&mut self, value: u64) -> u16 {
+        self.values.number(value)
+    }
+
     fn can_do(&self, state: &State, cpu: usize) -> bool {
         let Some(node) = self.next(state, cpu) else {
             return false;
@@ -386,7 +410,9 @@ impl<'p> Machine<'p> {
         let undisturbed = handler || state.masked(&self.layout, cpu);
         match self.calls.op(node) {
             Op::Load { word, .. } => {
-                !self.scene.scheduler && self.sharing.is_own(word, Accessor { cpu, handler })
+                self.scene.apic.is_none()
+                    && !self.scene.scheduler
+                    && self.sharing.is_own(word, Accessor { cpu, handler })
             }
             Op::Store { .. } | Op::Fence(Fence::Release) => undisturbed,
             Op::Invlpg(_) => undisturbed && state.buffered(&self.layout, cpu) == 0,
@@ -476,6 +502,14 @@ impl<'p> Machine<'p> {
                 state.expire(&l, cpu);
                 self.answer_wait(state, cpu, EXPIRED)?;
             }
+            Step::Accept(cpu) => {
+                self.note(state, usize::from(cpu), What::Accepts, None);
+                self.accept(state, usize::from(cpu));
+            }
+            Step::Disturb(cpu) => {
+                self.note(state, usize::from(cpu), What::Disturbs, None);
+                self.disturb(state, usize::from(cpu));
+            }
             Step::GiveUp(cpu) => {
                 let cpu = usize::from(cpu);
                 self.note(state, cpu, What::GivesUp, None);
@@ -491,7 +525,8 @@ impl<'p> Machine<'p> {
         let node = self.next(state, cpu).expect("a step that can be taken");
         let next = match self.calls.op(node) {
             Op::SpinAgain { .. } | Op::SpinResume => self.calls.spin_start(node),
-            _ => {
+            op => {
+                self.overwritten(state, cpu, op)?;
                 let answer = self.perform(state, cpu, node);
                 self.calls.after(node, answer)
             }
@@ -649,6 +684,7 @@ impl<'p> Machine<'p> {
             Op::Fence(Fence::Full) => state.drain(&l, cpu),
             Op::Fence(Fence::Release) => self.barrier(state, cpu),
             Op::Send(targets) => self.send(state, cpu, targets),
+            Op::IcrHigh(_) | Op::IcrLow(_) | Op::IcrWide(_) => self.command(state, cpu, op),
             Op::CurrentSpace => return state.tables(&l, cpu).current.into(),
             Op::Invlpg(_)
             | Op::ReloadCr3

@@ -61,6 +61,14 @@ pub enum Op {
     Fence(Fence),
     /// Sends the shootdown interrupt.
     Send(CpuSet),
+    /// Writes the upper half of the command register: bits 24 to 31 are the destination.
+    IcrHigh(u32),
+    /// Writes its lower half, and so sends.
+    IcrLow(u32),
+    /// Writes all of it by WRMSR, and so sends.
+    IcrWide(u64),
+    /// Says that a command is stuck: the call ends.
+    SaysStuck,
     /// Forgets one page, in the current PCID.
     Invlpg(u8),
     /// Loads CR3 with what it holds: forgets every page of the current PCID.
@@ -170,6 +178,8 @@ impl Op {
             Op::Modify { .. }
                 | Op::Fence(Fence::Full)
                 | Op::Send(_)
+                | Op::IcrHigh(_)
+                | Op::IcrLow(_)
                 | Op::Invlpg(_)
                 | Op::ReloadCr3
                 | Op::FlushGlobal

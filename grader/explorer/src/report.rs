@@ -5,6 +5,7 @@ use crate::cause::cause;
 use crate::host::Source;
 use crate::machine::Violation;
 use crate::op::{Op, WordId};
+use crate::ringing;
 use crate::story::{Story, What};
 use evidence::judge::{INVARIANTS, judge};
 use evidence::lanes::{View, window};
@@ -214,6 +215,10 @@ fn source(at: Option<Source>) -> String {
 
 /// A word, by what it is for and where it is.
 fn name(word: WordId, story: &Story) -> String {
+    let of_apic = story.ring_words.as_ref();
+    if let Some(name) = of_apic.and_then(|words| words.name(word)) {
+        return name;
+    }
     let of_space = story.space_words.as_ref();
     if let Some(name) = of_space.and_then(|words| words.name(word)) {
         return name;
@@ -255,12 +260,14 @@ fn words(what: &What, story: &Story) -> Option<String> {
             format!("its store of {value:#x} to {} becomes visible", name(word))
         }
         What::Ends(Call::Activate(space)) => format!("is in space {space}"),
-        What::Ends(_) => "the shootdown returns".into(),
+        What::Ends(call) => ringing::words(call).unwrap_or_else(|| "the shootdown returns".into()),
         What::Abandons(_) => "the shootdown returns: given up".into(),
         What::Loses => "its interrupt is lost".into(),
         What::Repeats => "an interrupt comes once more".into(),
         What::Expires => "its wait has lasted too long".into(),
         What::GivesUp => "its wait is given up".into(),
+        What::Accepts => "its command is accepted".into(),
+        What::Disturbs => "takes an interrupt whose handler sends to this CPU".into(),
         What::Asks { op, answer } => return operation(op, answer, story),
     })
 }
@@ -289,6 +296,13 @@ fn operation(op: Op, answer: u64, story: &Story) -> Option<String> {
         }
         Op::Send(targets) => format!("send: to CPUs {targets}"),
         Op::Invlpg(page) => format!("INVLPG of page {page}"),
+        Op::IcrHigh(high) => format!(
+            "writes destination {:#x} to the command register",
+            high >> 24
+        ),
+        Op::IcrLow(low) => format!("writes the command {low:#x}: sent"),
+        Op::IcrWide(command) => format!("writes the MSR, {command:#x}: sent"),
+        Op::SaysStuck => "says that its command is stuck".into(),
         Op::ReloadCr3 => "reloads CR3".into(),
         Op::FlushGlobal => "flushes its TLB".into(),
         Op::LoadCr3 { space, pcid, keep } => {

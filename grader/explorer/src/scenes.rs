@@ -3,6 +3,7 @@
 use crate::addressing::Switching;
 use crate::calls::Call;
 use crate::machine::{Faults, Memory, Scene, Script};
+use crate::ringing::Apic;
 use shootdown::{CpuSet, Mode};
 
 /// A scene, with what it is for.
@@ -32,6 +33,7 @@ fn apart(cpus: usize, initiators: usize) -> Scene {
         faults: Faults::default(),
         scheduler: false,
         switching: None,
+        apic: None,
     }
 }
 
@@ -158,6 +160,114 @@ pub fn switching_all() -> Vec<Named> {
     ]
 }
 
+/// `scene`, with the code that sends explored too.
+fn through(apic: Apic, scene: Scene) -> Scene {
+    Scene {
+        apic: Some(apic),
+        ..scene
+    }
+}
+
+/// CPU 0 of 3 changes a page that these CPUs may hold.
+fn held_by(inside: u64) -> Scene {
+    let mut scene = switching(Mode::Plain, 2, inside, &[]);
+    scene.cpus = 3;
+    scene
+}
+
+/// CPU 0 of 3 sends, to one CPU, to the other, and to both.
+fn rings(masked: bool) -> Scene {
+    let calls = [0b010, 0b100, 0b110].map(|to| Call::Ring { to, masked });
+    in_turn(3, 1, calls.to_vec())
+}
+
+/// The scenes about how an interrupt is sent. Where a protocol comes without a way of its own to send, they are
+/// as without a command register.
+#[must_use]
+pub fn ringing_all() -> Vec<Named> {
+    let named = |name, doc, apic, scene| Named {
+        name,
+        doc,
+        scene: through(apic, scene),
+    };
+    let xapic = Apic::default();
+    let x2apic = Apic {
+        x2apic: true,
+        ..xapic
+    };
+    let one = |apic| Apic {
+        shorthand: true,
+        ..apic
+    };
+    let torn = Apic {
+        disturbances: 1,
+        ..xapic
+    };
+    let slow = Apic {
+        slow: true,
+        ..xapic
+    };
+    let stuck = Apic {
+        stuck: true,
+        ..slow
+    };
+    let given_up = Faults {
+        given_up: 1,
+        ..Faults::default()
+    };
+    vec![
+        named(
+            "ring",
+            "3 CPUs, xAPIC; CPU 0 interrupts one, the other, and both",
+            xapic,
+            rings(false),
+        ),
+        named(
+            "ring-masked",
+            "as `ring`, with interrupts off",
+            xapic,
+            rings(true),
+        ),
+        named("ring-x2apic", "as `ring`, x2APIC", x2apic, rings(false)),
+        named(
+            "ring-all",
+            "as `ring`; what goes to both is to be one command",
+            one(xapic),
+            rings(false),
+        ),
+        named(
+            "ring-all-x2apic",
+            "as `ring-all`, x2APIC",
+            one(x2apic),
+            rings(false),
+        ),
+        named(
+            "torn",
+            "3 CPUs, xAPIC; CPU 0 changes a page that CPU 1 may hold, and an interrupt comes whose handler sends",
+            torn,
+            held_by(0b011),
+        ),
+        named(
+            "pending",
+            "as `ring`; commands stay pending for a while",
+            slow,
+            rings(false),
+        ),
+        named(
+            "stuck",
+            "2 CPUs, xAPIC; CPU 0 changes a page, and the command before is never accepted",
+            stuck,
+            faulty(apart(2, 1), given_up),
+        ),
+        named(
+            "unfenced",
+            "2 CPUs, x2APIC; CPU 0 changes a page",
+            x2apic,
+            apart(2, 1),
+        ),
+    ]
+}
+
 /// The scenes in which something goes wrong that no protocol can help: for those that help themselves.
 #[must_use]
 pub fn faulty_all() -> Vec<Named> {
@@ -269,7 +379,10 @@ pub fn large() -> Vec<Named> {
 
 /// All of them.
 pub fn every() -> impl Iterator<Item = Named> {
-    let ordinary = all().into_iter().chain(switching_all());
+    let ordinary = all()
+        .into_iter()
+        .chain(switching_all())
+        .chain(ringing_all());
     ordinary.chain(faulty_all()).chain(large())
 }
 

@@ -20,13 +20,15 @@
 //! | `repeat CPU` | an interrupt comes there once more |
 //! | `expire CPU` | the patience of its wait ends |
 //! | `give-up CPU` | its wait is given up |
+//! | `accept CPU` | the command that is pending in its register is accepted |
+//! | `disturb CPU` | it takes an interrupt whose handler sends too |
 
 use crate::machine::Step;
 use crate::scenes::{self, Named};
 use std::fmt::Write;
 
 /// The steps' names and how many numbers follow each.
-const STEPS: [(&str, usize); 10] = [
+const STEPS: [(&str, usize); 12] = [
     ("do", 1),
     ("commit", 2),
     ("interrupt", 1),
@@ -37,6 +39,8 @@ const STEPS: [(&str, usize); 10] = [
     ("repeat", 1),
     ("expire", 1),
     ("give-up", 1),
+    ("accept", 1),
+    ("disturb", 1),
 ];
 
 /// A step as its line.
@@ -53,6 +57,8 @@ pub fn line(step: Step) -> String {
         Step::Repeat(cpu) => format!("repeat {cpu}"),
         Step::Expire(cpu) => format!("expire {cpu}"),
         Step::GiveUp(cpu) => format!("give-up {cpu}"),
+        Step::Accept(cpu) => format!("accept {cpu}"),
+        Step::Disturb(cpu) => format!("disturb {cpu}"),
     }
 }
 
@@ -126,6 +132,8 @@ pub fn read(text: &str) -> Result<(Named, Vec<Step>), String> {
             "lose" => Step::Lose(numbers[0]),
             "repeat" => Step::Repeat(numbers[0]),
             "expire" => Step::Expire(numbers[0]),
+            "accept" => Step::Accept(numbers[0]),
+            "disturb" => Step::Disturb(numbers[0]),
             _ => Step::GiveUp(numbers[0]),
         });
     }

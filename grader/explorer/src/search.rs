@@ -2,11 +2,12 @@
 
 use crate::addressing::{SPACES, SpaceWords};
 use crate::calls::Calls;
-use crate::host::{self, Addressing, Host};
+use crate::host::{self, Addressing, Host, Ringing};
 use crate::machine::{Machine, Scene, Step, Violation};
 use crate::op::WordId;
+use crate::ringing::Registers;
 use crate::state::State;
-use shootdown::{Membership, Mode, Point, Protocol, Role, Spaces, Standard};
+use shootdown::{Membership, Mode, Point, Protocol, Role, Spaces, Standard, Transport};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -54,6 +55,11 @@ pub trait Subject {
     /// How CPUs come to be in a space, and who is asked: the kit's own way.
     fn membership(&self) -> Box<dyn Membership<Host>> {
         Box::new(Standard)
+    }
+
+    /// How interrupts are sent, if that is to be explored too.
+    fn transport(&self) -> Option<Box<dyn Transport<Host>>> {
+        None
     }
 }
 
@@ -167,7 +173,7 @@ pub(crate) fn with_machine<T>(
     work: impl FnOnce(&mut Machine<'_>, &dyn Protocol<Host>, &[u64]) -> T,
 ) -> T {
     let mode = scene.switching.as_ref().map_or(Mode::Plain, |it| it.mode);
-    let ((protocol, addressing), mut memory) = host::build(scene.cpus, mode, |machine| {
+    let ((protocol, addressing, ring), mut memory) = host::build(scene.cpus, mode, |machine| {
         let protocol = subject.build(machine, scene.cpus);
         let addressing = scene.switching.as_ref().map(|switching| {
             let cpus = if mode.has_pcid() { scene.cpus } else { 0 };
@@ -178,11 +184,14 @@ pub(crate) fn with_machine<T>(
                 keeps: switching.keeps,
             }
         });
+        let ring = scene.apic.zip(subject.transport());
+        let ring =
+            ring.map(|(apic, transport)| (apic, transport, Registers::new(machine, scene.cpus)));
         // Made by the seam, so that their numbers follow the protocol's.
         for _ in 0..scene.pages {
             let _: host::HostWord<u64, PageTableEntry> = shootdown::Machine::word(machine, 0);
         }
-        (protocol, addressing)
+        (protocol, addressing, ring)
     });
     let words = addressing.as_ref().map(|it| {
         let words = SpaceWords::of(it, scene.cpus, mode);
@@ -190,10 +199,20 @@ pub(crate) fn with_machine<T>(
         words
     });
     host::inhabit(addressing);
+    let ring_words = ring.as_ref().map(|(_, _, registers)| registers.words());
+    if let Some(words) = &ring_words {
+        words.prepare(scene, &mut memory);
+    }
+    host::send_through(ring.map(|(apic, transport, registers)| Ringing {
+        transport,
+        low: registers.low,
+        apic,
+    }));
     let entries = WordId((memory.len() - usize::from(scene.pages)) as u16);
     let calls = Calls::new(&*protocol, entries);
     let mut machine = Machine::new(scene.clone(), calls, entries, memory.len());
     machine.space_words = words;
+    machine.ring_words = ring_words;
     work(&mut machine, &*protocol, &memory)
 }
 

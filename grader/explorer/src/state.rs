@@ -59,15 +59,17 @@ pub(crate) enum Buffered {
     Barrier,
 }
 
-/// What has gone wrong so far, each a count: interrupts lost, interrupts that came again, waits given up.
+/// What has gone wrong so far, each a count: interrupts lost, interrupts that came again, waits given up,
+/// sends between which another came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
     Lost,
     Repeated,
     GivenUp,
+    Disturbed,
 }
 
-const FAULTS: usize = 3;
+const FAULTS: usize = 4;
 
 const BARRIER: u16 = u16::MAX;
 

@@ -8,6 +8,7 @@ use crate::calls::Call;
 use crate::host::{self, SPACE, Source, address};
 use crate::machine::{Scene, Step, Violation};
 use crate::op::{Op, WordId};
+use crate::ringing::{self, RingWords};
 use crate::search::{self, Subject};
 use evidence::{Event, Kind, Place, Purpose, Record};
 use shootdown::{CpuId, CpuSet, Operation, PAGE_SIZE, Point};
@@ -67,6 +68,10 @@ pub enum What {
     Expires,
     /// Its wait is given up.
     GivesUp,
+    /// The command that was pending in its register is accepted.
+    Accepts,
+    /// It takes an interrupt whose handler sends to its own CPU.
+    Disturbs,
 }
 
 /// One thing that happened.
@@ -98,6 +103,7 @@ pub struct Story {
     /// Where the words of the space are, and which CPUs are in it at the start, if CPUs switch between spaces.
     pub(crate) space_words: Option<SpaceWords>,
     pub(crate) inside: CpuSet,
+    pub(crate) ring_words: Option<RingWords>,
     /// How it ends, if not well.
     pub violation: Option<Violation>,
 }
@@ -117,10 +123,11 @@ pub struct Impossible {
 /// # Errors
 /// [`Impossible`] if a step cannot be taken where it comes.
 pub fn retell(subject: &dyn Subject, scene: &Scene, steps: &[Step]) -> Result<Story, Impossible> {
-    let (mut places, mut space_words) = (Vec::new(), None);
+    let (mut places, mut space_words, mut ring_words) = (Vec::new(), None, None);
     let told = search::with_machine(subject, scene, |machine, protocol, memory| {
         places = name_words(protocol, scene.cpus, memory.len());
         space_words = machine.space_words.clone();
+        ring_words = machine.ring_words.clone();
         machine.log = Some(Vec::new());
         machine.walk(memory, steps)
     });
@@ -132,6 +139,7 @@ pub fn retell(subject: &dyn Subject, scene: &Scene, steps: &[Step]) -> Result<St
         generations: vec![0; scene.cpus],
         loaded: vec![None; scene.cpus],
         cpus: CpuSet::first(scene.cpus),
+        high: vec![0; scene.cpus],
         story: Story::default(),
     };
     for (number, moment) in moments.iter().enumerate() {
@@ -144,6 +152,7 @@ pub fn retell(subject: &dyn Subject, scene: &Scene, steps: &[Step]) -> Result<St
     let switching = scene.switching.as_ref();
     Ok(Story {
         space_words,
+        ring_words,
         inside: switching.map_or(CpuSet::EMPTY, |switching| switching.inside),
         places,
         moments,
@@ -203,6 +212,8 @@ struct Teller {
     /// What each CPU read last.
     loaded: Vec<Option<(WordId, u64)>>,
     cpus: CpuSet,
+    /// The destination in each CPU's command register.
+    high: Vec<u32>,
     story: Story,
 }
 
@@ -240,8 +251,10 @@ impl Teller {
                     u64::from(SPACE.0),
                 );
             }
+            What::Disturbs => self.high[cpu.index()] = ringing::apic_id(cpu.index()),
             What::Abandons(_) => self.push(some, cpu, Kind::End, 1, 0),
-            What::Ends(Call::Handle | Call::Activate(_))
+            What::Ends(Call::Handle | Call::Activate(_) | Call::Ring { .. })
+            | What::Accepts
             | What::Loses
             | What::Repeats
             | What::Expires
@@ -277,6 +290,14 @@ impl Teller {
             Op::Send(targets) => {
                 self.push(some, cpu, Point::Send, targets.bits(), 0);
                 self.push(some, cpu, Kind::Ipi, targets.bits(), VECTOR);
+            }
+            Op::IcrHigh(high) => self.high[cpu.index()] = high >> 24,
+            Op::IcrLow(low) => {
+                let destination = self.high[cpu.index()];
+                self.commanded(number, cpu, low, destination);
+            }
+            Op::IcrWide(command) => {
+                self.commanded(number, cpu, command as u32, (command >> 32) as u32);
             }
             Op::Invlpg(page) => {
                 self.push(some, cpu, Kind::Invlpg, address(page), u64::from(SPACE.0));
@@ -347,6 +368,12 @@ impl Teller {
             self.push(some, cpu, Kind::Holders, all, all);
             self.generations[cpu.index()] = 0;
         }
+    }
+
+    /// A command is written: it is sent to whom the register says.
+    fn commanded(&mut self, number: usize, cpu: CpuId, low: u32, destination: u32) {
+        let sent = ringing::targets(low, destination, cpu.index(), self.cpus.len());
+        self.push(Some(number), cpu, Kind::Ipi, sent.bits(), VECTOR);
     }
 
     fn place(&self, word: WordId) -> u64 {

@@ -28,6 +28,7 @@ fn scene(cpus: usize, initiators: usize) -> Scene {
         faults: Faults::default(),
         scheduler: false,
         switching: None,
+        apic: None,
     }
 }
 

@@ -205,7 +205,7 @@ impl<'l> Solution<'l> {
         let slot = format!("lab-{}-{}", self.lab.number, check.id);
         let rig = Rig::new(self.workspace, manifest.lab(of)?, &file, &slot)?;
         let kernel = rig.kernel().map_err(super::failure)?;
-        let judged = self.judged(kernel, &script)?;
+        let judged = self.judged(kernel, &script, &check.words)?;
         let again = Some(format!(
             "cargo kit trace --judge --lab {of} --solution {} --deterministic --append watchdog=stop --script {}",
             file.display(),
@@ -382,17 +382,20 @@ impl<'l> Solution<'l> {
     }
 
     /// Runs `script` on `kernel`, and judges what it leaves.
-    fn judged(&self, kernel: PathBuf, script: &str) -> Result<Judged, Failure> {
+    fn judged(&self, kernel: PathBuf, script: &str, words: &[String]) -> Result<Judged, Failure> {
         let folder = tempfile::tempdir_in(self.workspace.own_dir()?)
             .map_err(|error| Failure::host(format!("making a folder for the evidence: {error}")))?;
         let (file, key) = (folder.path().join("evidence"), fresh_key()?);
-        let machine = Machine::new(&self.kit)
+        let mut machine = Machine::new(&self.kit)
             .kernel(kernel)
             .proto("student")
             .word("watchdog=stop")
             .deterministic()
             .timeout(RUNNING)
             .evidence(&file, key);
+        for word in words {
+            machine = machine.word(word);
+        }
         let outcome = machine.script(script)?;
         let evidence = decode(&std::fs::read(&file).unwrap_or_default(), Some(&key));
         let timeline = Timeline::new(evidence.records.clone());
@@ -413,9 +416,14 @@ impl<'l> Solution<'l> {
         let script = self.lab.path(self.workspace).join(name);
         let text = std::fs::read_to_string(&script).doing("reading", &script)?;
         let again = format!(
-            "cargo kit run --lab {} --solution {} --deterministic --script {}",
+            "cargo kit run --lab {} --solution {} --deterministic{} --script {}",
             self.lab.number,
             self.file.display(),
+            check
+                .words
+                .iter()
+                .map(|word| format!(" --append {word}"))
+                .collect::<String>(),
             script.display()
         );
         let Judged {
@@ -423,7 +431,7 @@ impl<'l> Solution<'l> {
             verdict,
             sound,
             shootdowns,
-        } = self.judged(kernel, &text)?;
+        } = self.judged(kernel, &text, &check.words)?;
         // What a fault of the script's led to is for the script's own expectations.
         let mut findings = verdict.findings.iter();
         if let Some(finding) = findings.find(|finding| finding.fault.is_none()) {

@@ -4,6 +4,7 @@
 //! on the local APIC of the CPU that calls them. Sections named below are those of the Intel SDM,
 //! volume 3A.
 
+pub mod command;
 mod icr;
 mod inspect;
 mod mode;

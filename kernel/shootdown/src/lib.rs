@@ -57,6 +57,7 @@ mod request;
 pub mod scoreboard;
 pub mod spaces;
 mod targets;
+pub mod transport;
 
 #[cfg(test)]
 mod model;
@@ -82,3 +83,4 @@ pub use request::{BadRequest, Operation, PAGE_SIZE, RANGE_LIMIT, Request, SpaceI
 pub use scoreboard::Scoreboard;
 pub use spaces::{Membership, Spaces, Standard};
 pub use targets::{Snapshot, Targets};
+pub use transport::{CommandRegister, Stuck, Transport};

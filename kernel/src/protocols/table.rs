@@ -3,7 +3,7 @@
 use crate::machine::Kernel;
 use alloc::boxed::Box;
 use hw::paging::MAX_SPACES;
-use shootdown::{GlobalLock, Membership, Protocol, Queue, Scoreboard, Settings};
+use shootdown::{GlobalLock, Membership, Protocol, Queue, Scoreboard, Settings, Transport};
 use spin::Once;
 
 /// A protocol: by what name it is chosen, what sets it apart, and how it is built.
@@ -25,16 +25,20 @@ pub struct Entry {
     build: fn(usize, Settings) -> Box<dyn Protocol<Kernel>>,
     /// How CPUs enter spaces, and who is asked, where it is not the kernel's own way.
     membership: fn() -> Option<Box<dyn Membership<Kernel>>>,
+    /// How the shootdown interrupt is sent, where it is not the kernel's own way.
+    transport: fn() -> Option<Box<dyn Transport<Kernel>>>,
 }
 
 impl Entry {
     /// A protocol from outside the kernel, by the name of `student`. `pairs` and `early` are as in the
-    /// fields of those names; `membership` may have a way of its own to enter spaces.
+    /// fields of those names; `membership` may have a way of its own to enter spaces,
+    /// `transport` one to send interrupts.
     pub const fn student(
         pairs: bool,
         early: bool,
         build: fn(usize, Settings) -> Box<dyn Protocol<Kernel>>,
         membership: fn() -> Option<Box<dyn Membership<Kernel>>>,
+        transport: fn() -> Option<Box<dyn Transport<Kernel>>>,
     ) -> Entry {
         Entry {
             name: "student",
@@ -45,6 +49,7 @@ impl Entry {
             rows: false,
             build,
             membership,
+            transport,
         }
     }
 }
@@ -76,6 +81,7 @@ static ENTRIES: [Entry; 4] = [
         rows: true,
         build: |cpus, settings| Box::new(Scoreboard::new(&Kernel, cpus, settings)),
         membership: || None,
+        transport: || None,
     },
     Entry {
         name: "global-lock",
@@ -86,6 +92,7 @@ static ENTRIES: [Entry; 4] = [
         rows: false,
         build: |cpus, settings| Box::new(GlobalLock::new(&Kernel, cpus, settings)),
         membership: || None,
+        transport: || None,
     },
     Entry {
         name: "queue",
@@ -97,6 +104,7 @@ static ENTRIES: [Entry; 4] = [
         rows: false,
         build: |cpus, settings| Box::new(Queue::new(&Kernel, cpus, MAX_SPACES, settings)),
         membership: || None,
+        transport: || None,
     },
     Entry {
         name: "scoreboard-resend",
@@ -111,6 +119,7 @@ static ENTRIES: [Entry; 4] = [
             Box::new(Scoreboard::new(&Kernel, cpus, settings))
         },
         membership: || None,
+        transport: || None,
     },
 ];
 
@@ -124,6 +133,8 @@ pub struct Built {
     pub protocol: &'static dyn Protocol<Kernel>,
     /// Its own way of entering spaces.
     pub membership: Option<&'static dyn Membership<Kernel>>,
+    /// Its own way of sending interrupts.
+    pub transport: Option<&'static dyn Transport<Kernel>>,
 }
 
 /// Builds every protocol for `cpus` CPUs, in each layout it has, in the order of [`entries`].
@@ -140,6 +151,7 @@ pub fn build(cpus: usize, settings: Settings) -> impl Iterator<Item = Built> {
                 padded,
                 protocol,
                 membership,
+                transport: (entry.transport)().map(|own| &*Box::leak(own)),
             }
         })
     })

@@ -1,5 +1,27 @@
 //! A solution that is one half of a protocol, and the kit's other half, as a whole.
 
+/// Defines `membership` in a lab's module: CPUs enter spaces in the kit's own way.
+macro_rules! kit_membership {
+    ($trait:ident) => {
+        /// How CPUs enter spaces: the kit's own way.
+        pub fn membership<S: $trait, M: Machine>()
+        -> Option<alloc::boxed::Box<dyn shootdown::Membership<M>>> {
+            None
+        }
+    };
+}
+
+/// Defines `transport` in a lab's module: interrupts are sent in the kit's own way.
+macro_rules! kit_transport {
+    ($trait:ident) => {
+        /// How interrupts are sent: the kit's own way.
+        pub fn transport<S: $trait, M: Machine>()
+        -> Option<alloc::boxed::Box<dyn shootdown::Transport<M>>> {
+            None
+        }
+    };
+}
+
 /// Defines `build` in a lab's module: the protocol whose `shoot` or `handle` is the solution's. `$reference` is the
 /// field of `$board` that has the rest.
 macro_rules! whole {
@@ -11,12 +33,8 @@ macro_rules! whole {
         $trait:ident, $board:ident,
         shoot: $shoot:expr, handle: $handle:expr, outstanding: $outstanding:expr
     ) => {
-        /// How CPUs enter spaces: the kit's own way.
-        pub fn membership<S: $trait, M: Machine>()
-        -> Option<alloc::boxed::Box<dyn shootdown::Membership<M>>> {
-            None
-        }
-
+        kit_membership!($trait);
+        kit_transport!($trait);
         whole!($trait, $board, shoot: $shoot, handle: $handle, outstanding: $outstanding,
             protocol only);
     };

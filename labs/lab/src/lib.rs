@@ -7,6 +7,7 @@
 //!
 //! | lab | trait | what you write | what is there |
 //! |---|---|---|---|
+//! | [`two`] | [`two::Ring`] | how an interrupt is sent | both halves of the protocol |
 //! | [`three`] | [`three::OneAtATime`] | the initiator of the global-lock protocol | the handler, the words |
 //! | [`four`] | [`four::Initiator`] | the initiator of the scoreboard protocol | the handler, the words |
 //! | [`five`] | [`five::Handler`] | the handler | the initiator, the words |
@@ -62,6 +63,7 @@ pub mod four;
 pub mod seven;
 pub mod six;
 pub mod three;
+pub mod two;
 
 pub use board::Board;
 pub use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};

@@ -138,6 +138,8 @@ pub fn membership<S: Members, M: Machine>() -> Option<Box<dyn shootdown::Members
     Some(Box::new(Given::<S>(core::marker::PhantomData)))
 }
 
+kit_transport!(Members);
+
 whole!(
     Members, Board,
     shoot: |m: &M, board: &Board<M>, request, targets| board.reference.shoot(m, request, targets),
