@@ -16,6 +16,8 @@ const STUCK_AFTER_US: u64 = 1_000_000;
 ///
 /// # Panics
 /// If it says that a command is stuck, as the kernel's own does.
+#[cold]
+#[inline(never)]
 pub(super) fn through(given: &dyn Transport<Kernel>, to: Destination) -> u64 {
     let to = match to {
         Destination::AllButSelf => online().without(percpu::cpu()),
