@@ -68,6 +68,9 @@ pub struct Check {
     /// What [`Kind::Machine`] adds to the kernel's command line.
     #[serde(default)]
     pub words: Vec<String>,
+    /// What [`Kind::Instructions`] allows, in hundredths of what the kit's own scoreboard takes, and [`Kind::Transfers`],
+    /// in a hundred schedules.
+    pub most: Option<u64>,
     /// The solution of [`Kind::Spares`] and [`Kind::Kills`], in `labs/`.
     pub mutant: Option<String>,
     /// The lab that it is a solution of.
@@ -101,6 +104,10 @@ pub enum Kind {
     Explore,
     /// The script succeeds in the kernel, and the judge finds nothing.
     Machine,
+    /// A shootdown of one page at three targets takes few instructions.
+    Instructions,
+    /// Few cache lines go from CPU to CPU in the scenes.
+    Transfers,
     /// Of a solution that is a script: a right protocol passes it.
     Spares,
     /// A wrong one does not.
@@ -166,7 +173,12 @@ impl Manifest {
                 if let Some(unknown) = check.scenes.iter().find(|scene| !known(scene)) {
                     return Err(format!("lab {number}: there is no scene `{unknown}`"));
                 }
-                if check.scenes.is_empty() == (check.kind == Kind::Explore) {
+                let measured = matches!(check.kind, Kind::Instructions | Kind::Transfers);
+                if check.most.is_some() != measured {
+                    return Err(format!("lab {number}: `{id}` and its `most` do not fit"));
+                }
+                let explored = matches!(check.kind, Kind::Explore | Kind::Transfers);
+                if check.scenes.is_empty() == explored {
                     return Err(format!("lab {number}: `{id}` and its scenes do not fit"));
                 }
                 let breaks = matches!(check.kind, Kind::Spares | Kind::Kills);

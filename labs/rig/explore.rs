@@ -2,7 +2,7 @@
 
 use explorer::{Host, Subject};
 use lab::MODULE as lab;
-use shootdown::{Membership, Protocol, Settings, Standard, Transport};
+use shootdown::{CpuId, Membership, Protocol, Settings, Standard, Transport};
 use std::process::ExitCode;
 
 struct Solution;
@@ -14,6 +14,10 @@ impl Subject for Solution {
 
     fn membership(&self) -> Box<dyn Membership<Host>> {
         lab::membership::<student::Student, _>().unwrap_or_else(|| Box::new(Standard))
+    }
+
+    fn lines(&self) -> Option<fn(usize, CpuId, CpuId) -> usize> {
+        lab::lines::<student::Student>()
     }
 
     fn transport(&self) -> Option<Box<dyn Transport<Host>>> {

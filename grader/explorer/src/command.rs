@@ -2,7 +2,7 @@
 //! student's file.
 //!
 //! ```text
-//! [--scene NAME]... [--limit STATES] [--sample RUNS] [--seed N] [--schedule FILE] [--replay FILE] [--width N] [--ascii] [--json] [--list]
+//! [--scene NAME]... [--limit STATES] [--transfers RUNS] [--sample RUNS] [--seed N] [--schedule FILE] [--replay FILE] [--width N] [--ascii] [--json] [--list]
 //! ```
 //!
 //! | status | means |
@@ -14,6 +14,8 @@
 //!
 //! Without `--scene` those scenes are explored in which nothing goes wrong that no protocol can help.
 //!
+//! With `--transfers` so many schedules of each scene are drawn, and the transfers of cache lines counted.
+//!
 //! With `--json` each line is one object: `scene` and `states`, `complete`, `seconds` of a scene that was
 //! looked at; for a violation also `invariant`, `rule`, `violation`, `words`, `lanes` and `schedule`.
 
@@ -23,6 +25,7 @@ use crate::scenes::{self, Named};
 use crate::schedule;
 use crate::search::{Subject, sample, shortest, verify};
 use crate::story::{Impossible, Story, retell};
+use crate::transfers::transfers;
 use lexopt::prelude::{Long, ValueExt};
 use serde_json::json;
 use std::ffi::OsString;
@@ -61,6 +64,8 @@ struct Options {
     limit: usize,
     /// Instead of looking at every state.
     sample: Option<usize>,
+    /// Instead of looking for what is broken.
+    transfers: Option<usize>,
     seed: u64,
     schedule: Option<PathBuf>,
     replay: Option<PathBuf>,
@@ -92,6 +97,7 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
         scenes: Vec::new(),
         limit: LIMIT,
         sample: None,
+        transfers: None,
         seed: 0,
         schedule: None,
         replay: None,
@@ -118,6 +124,10 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
             Long("sample") => {
                 let runs = words.value().map_err(wrong)?;
                 options.sample = Some(runs.parse().map_err(wrong)?);
+            }
+            Long("transfers") => {
+                let runs = words.value().map_err(wrong)?;
+                options.transfers = Some(runs.parse().map_err(wrong)?);
             }
             Long("seed") => {
                 let seed = words.value().map_err(wrong)?;
@@ -155,6 +165,9 @@ fn carry_out(name: &str, subject: &dyn Subject, options: &Options) -> Result<End
         let (scene, steps) =
             schedule::read(&text).map_err(|error| format!("{}, {error}", file.display()))?;
         return replay(name, subject, &scene, &steps, options);
+    }
+    if let Some(runs) = options.transfers {
+        return Ok(count(subject, runs, options));
     }
     let mut worst = Ending::Holds;
     for scene in &options.scenes {
@@ -201,6 +214,28 @@ fn carry_out(name: &str, subject: &dyn Subject, options: &Options) -> Result<End
         }
     }
     Ok(worst)
+}
+
+/// Counts the transfers of cache lines.
+fn count(subject: &dyn Subject, runs: usize, options: &Options) -> Ending {
+    for scene in &options.scenes {
+        let Some(count) = transfers(subject, &scene.scene, runs, options.seed) else {
+            println!("{}: a rule is broken: explore it first", scene.name);
+            return Ending::Violation;
+        };
+        if options.json {
+            println!(
+                "{}",
+                json!({ "scene": scene.name, "runs": runs, "transfers": count })
+            );
+        } else {
+            println!(
+                "{:<17} {count:>9} transfers of cache lines in {runs} schedules of seed {}",
+                scene.name, options.seed
+            );
+        }
+    }
+    Ending::Holds
 }
 
 /// Tells of a way that breaks a rule, and keeps it where the options say.

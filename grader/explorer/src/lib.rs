@@ -37,6 +37,7 @@ mod search;
 mod sharing;
 mod state;
 mod story;
+mod transfers;
 
 pub use addressing::Switching;
 pub use calls::Call;
@@ -46,6 +47,7 @@ pub use op::{Change, EXPIRED, Fence, GIVEN_UP, Op, WordId};
 pub use ringing::Apic;
 pub use search::{Found, Outcome, Subject, sample, shortest, verify};
 pub use story::{Impossible, Moment, Story, What, retell};
+pub use transfers::transfers;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use crate::machine::{Machine, Scene, Step, Violation};
 use crate::op::WordId;
 use crate::ringing::Registers;
 use crate::state::State;
-use shootdown::{Membership, Mode, Point, Protocol, Role, Spaces, Standard, Transport};
+use shootdown::{CpuId, Membership, Mode, Point, Protocol, Role, Spaces, Standard, Transport};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -57,6 +57,12 @@ pub trait Subject {
         Box::new(Standard)
     }
 
+    /// On which cache line the slot of a target (the second) for an initiator (the third) lies, of so many CPUs; each
+    /// on one of its own unless it is said.
+    fn lines(&self) -> Option<fn(usize, CpuId, CpuId) -> usize> {
+        None
+    }
+
     /// How interrupts are sent, if that is to be explored too.
     fn transport(&self) -> Option<Box<dyn Transport<Host>>> {
         None
@@ -94,7 +100,7 @@ pub fn shortest(subject: &dyn Subject, scene: &Scene, limit: usize) -> Outcome {
 /// [`complete`](Outcome::complete), and its `states` counts steps.
 pub fn sample(subject: &dyn Subject, scene: &Scene, runs: usize, seed: u64) -> Outcome {
     explore(subject, scene, |machine, start| {
-        let mut random = Random(seed ^ 0x9e37_79b9_7f4a_7c15);
+        let mut random = Random::new(seed);
         let (mut possible, mut taken) = (Vec::new(), 0);
         for _ in 0..runs {
             let (mut state, mut steps) = (start.clone(), Vec::new());
@@ -128,10 +134,14 @@ fn sampled(states: usize, found: Option<Found>) -> Outcome {
 }
 
 /// xorshift64*: equal seeds give equal schedules.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn choose<'s, T>(&mut self, all: &'s [T]) -> Option<&'s T> {
+    pub fn new(seed: u64) -> Self {
+        Random(seed ^ 0x9e37_79b9_7f4a_7c15)
+    }
+
+    pub fn choose<'s, T>(&mut self, all: &'s [T]) -> Option<&'s T> {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

@@ -78,6 +78,33 @@ fn a_protocol_of_the_kit_that_breaks() {
 }
 
 #[test]
+fn a_count_of_transfers_that_does_not_see_shared_lines() {
+    struct Lined(Option<fn(usize, shootdown::CpuId, shootdown::CpuId) -> usize>);
+    impl Subject for Lined {
+        fn build(&self, machine: &Host, cpus: usize) -> Box<dyn Protocol<Host>> {
+            scoreboard(machine, cpus)
+        }
+
+        fn lines(&self) -> Option<fn(usize, shootdown::CpuId, shootdown::CpuId) -> usize> {
+            self.0
+        }
+    }
+    let crowd = scenes::find("crowd").expect("a scene").scene;
+    let count = |lines| transfers(&Lined(lines), &crowd, 20, 7).expect("no rule is broken");
+    let (apart, rows, together) = (
+        count(None),
+        count(Some(|_, target, _| target.index())),
+        count(Some(|_, _, _| 0)),
+    );
+    assert!(apart > 0 && together > rows, "{apart} {rows} {together}");
+    assert_eq!(
+        rows,
+        count(Some(|_, target, _| target.index())),
+        "not repeatable"
+    );
+}
+
+#[test]
 fn a_send_without_its_fence() {
     let scene = Scene {
         send_fences: false,

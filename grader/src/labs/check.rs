@@ -69,6 +69,9 @@ pub struct Solution<'l> {
     run: Option<Run>,
     /// The explorer with the solution in it, once built.
     explorer: Option<PathBuf>,
+    /// What was measured: instructions, and transfers of a hundred schedules.
+    instructions: Option<u64>,
+    transfers: Option<u64>,
 }
 
 impl<'l> Solution<'l> {
@@ -97,6 +100,8 @@ impl<'l> Solution<'l> {
             rig,
             run: None,
             explorer: None,
+            instructions: None,
+            transfers: None,
         })
     }
 
@@ -157,6 +162,8 @@ impl<'l> Solution<'l> {
             },
             Kind::Explore => self.explore(check),
             Kind::Machine => self.machine(check),
+            Kind::Instructions => self.instructions(check),
+            Kind::Transfers => self.transfers(check),
             Kind::Spares | Kind::Kills => self.breaks(check),
             Kind::Answer => self.answer(check),
             kind => self.see(kind),
@@ -295,6 +302,94 @@ impl<'l> Solution<'l> {
             seen: lines.join("\n"),
             ..Told::default()
         }))
+    }
+
+    /// What solutions are compared by, where both things were measured: instructions, and 50 for each transfer. The
+    /// fewer the better.
+    pub fn leaderboard(&self) -> Option<u64> {
+        Some(self.instructions? + self.transfers? / 2)
+    }
+
+    fn instructions(&mut self, check: &Check) -> Result<Outcome, Failure> {
+        let kernel = match self.kernel() {
+            Ok(kernel) => kernel,
+            Err(why) => return not_built(why),
+        };
+        let machine = Machine::new(&self.kit)
+            .kernel(kernel)
+            .proto("student")
+            .word("watchdog=stop")
+            .deterministic()
+            .timeout(RUNNING);
+        let outcome = machine.script("bench protocols --json\n")?;
+        // The kernel's own line: a solution has no way to print.
+        let measured = outcome.json().pop();
+        let rows = measured
+            .as_ref()
+            .and_then(|line| line["protocols"].as_array());
+        let of = |name: &str| {
+            let row = rows?.iter().find(|row| row["protocol"] == name)?;
+            row["shootdown_ticks"].as_u64().filter(|&ticks| ticks > 0)
+        };
+        let (Some(ticks), Some(own)) = (of("student"), of("scoreboard")) else {
+            return Ok(failed(Told {
+                seen: format!("the kernel's benchmark did not end: {}", outcome.complaint),
+                picture: tail(&outcome.transcript),
+                ..Told::default()
+            }));
+        };
+        self.instructions = Some(ticks);
+        let again = format!(
+            "cargo kit run --lab {} --solution {} --deterministic --command 'bench protocols'",
+            self.lab.number,
+            self.file.display()
+        );
+        let percent = ticks * 100 / own;
+        let seen = format!("{ticks} instructions a shootdown, {percent} % of the kit's own");
+        Ok(within(
+            check,
+            percent,
+            &format!("{seen}; {{}} % will do"),
+            again,
+        ))
+    }
+
+    fn transfers(&mut self, check: &Check) -> Result<Outcome, Failure> {
+        let program = match self.explorer() {
+            Ok(program) => program,
+            Err(why) => return not_built(why),
+        };
+        let mut command = Command::new(program);
+        for scene in &check.scenes {
+            command.args(["--scene", scene]);
+        }
+        command.args(["--transfers", "100", "--json"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = command
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| Failure::host(format!("starting the explorer: {error}")))?;
+        let said = listen(child, EXPLORING)?.unwrap_or_default();
+        let counts: Vec<u64> = said
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok()?["transfers"].as_u64())
+            .collect();
+        if counts.len() < check.scenes.len() {
+            return Ok(failed(Told {
+                seen: "the schedules could not be run to their ends".into(),
+                ..Told::default()
+            }));
+        }
+        let count = counts.iter().sum();
+        self.transfers = Some(count);
+        let again = format!(
+            "cargo kit explore {} {} --scene {} --transfers 100",
+            self.lab.number,
+            self.file.display(),
+            check.scenes.join(" --scene ")
+        );
+        let said = format!("{count} transfers of cache lines in 100 schedules; {{}} will do");
+        Ok(within(check, count, &said, again))
     }
 
     fn explore(&mut self, check: &Check) -> Result<Outcome, Failure> {
@@ -521,6 +616,20 @@ pub(super) fn fresh_key() -> Result<Key, Failure> {
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
     read.doing("reading", path)?;
     Ok(Key::from_bytes(bytes))
+}
+
+/// Whether what was measured is no more than is allowed; `said` is what to say of it, with `{}` for that.
+fn within(check: &Check, measured: u64, said: &str, again: String) -> Outcome {
+    let most = check.most.unwrap_or(0);
+    let said = said.replace("{}", &most.to_string());
+    if measured <= most {
+        return Outcome::Passed(said);
+    }
+    failed(Told {
+        seen: said,
+        again: Some(again),
+        ..Told::default()
+    })
 }
 
 /// What a program says until it ends; `None` if it has to be ended.

@@ -216,6 +216,12 @@ fn check(workspace: &Workspace, lab: &Lab, args: &CheckArgs, kit: &Path) -> Resu
         .all(|outcome| matches!(outcome, Outcome::Passed(_)));
     if !args.json {
         println!("\n{points} of {} points", lab.points());
+        if let Some(value) = solution.leaderboard() {
+            println!("leaderboard {value}: instructions, and 50 for each transfer in a schedule");
+        }
+    }
+    if let (Some(value), true) = (solution.leaderboard(), args.json) {
+        println!("{}", serde_json::json!({ "leaderboard": value }));
     }
     if args.file.is_none() {
         Progress::read(workspace)?.change(workspace, lab.number, |reached| {

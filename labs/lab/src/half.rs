@@ -22,6 +22,16 @@ macro_rules! kit_transport {
     };
 }
 
+/// Defines `lines` in a lab's module: where the slots lie is the kit's affair.
+macro_rules! kit_lines {
+    ($trait:ident) => {
+        /// On which line the slot of a pair lies: the kit's affair.
+        pub fn lines<S: $trait>() -> Option<fn(usize, CpuId, CpuId) -> usize> {
+            None
+        }
+    };
+}
+
 /// Defines `build` in a lab's module: the protocol whose `shoot` or `handle` is the solution's. `$reference` is the
 /// field of `$board` that has the rest.
 macro_rules! whole {
@@ -43,6 +53,8 @@ macro_rules! whole {
         shoot: $shoot:expr, handle: $handle:expr, outstanding: $outstanding:expr,
         protocol only
     ) => {
+        kit_lines!($trait);
+
         /// The solution and the kit's other half, as a protocol.
         struct Whole<M: Machine, S> {
             board: $board<M>,

@@ -13,6 +13,7 @@
 //! | [`five`] | [`five::Handler`] | the handler | the initiator, the words |
 //! | [`six`] | [`six::Members`] | how a CPU enters and leaves a space, and whom an initiator asks | both halves of the protocol |
 //! | [`seven`] | [`seven::Careful`] | an initiator that outlives lost interrupts | the handler, the words |
+//! | [`ten`] | [`ten::Fast`] | both halves, and where the slots lie | the words |
 //!
 //! # The machine
 //! [`Machine`] is the CPU that your code runs on, and the only way to touch anything: no statics, no cells,
@@ -62,6 +63,7 @@ pub mod five;
 pub mod four;
 pub mod seven;
 pub mod six;
+pub mod ten;
 pub mod three;
 pub mod two;
 
