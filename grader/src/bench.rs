@@ -1,9 +1,10 @@
-//! `kit bench`: what the kernel measures on itself for several CPU counts, how fast machines start, and how fast
-//! gdb's questions are answered.
+//! `kit bench`: what the kernel measures on itself for several CPU counts, how fast machines start, how fast
+//! gdb's questions are answered, and how fast the explorer is.
 //!
 //! Instructions are counted, so a guest number is the same on every host. Times of the host are only
 //! comparable within one run, so each is printed as a ratio to the first.
 
+mod explorer;
 mod gdb;
 
 use std::collections::BTreeMap;
@@ -41,12 +42,16 @@ pub struct BenchArgs {
     pub starts: u32,
 
     /// Measure only how fast machines start
-    #[arg(long, conflicts_with = "gdb_only")]
+    #[arg(long, conflicts_with_all = ["gdb_only", "explorer_only"])]
     pub start_only: bool,
 
     /// Measure only how fast gdb's questions are answered
-    #[arg(long)]
+    #[arg(long, conflicts_with = "explorer_only")]
     pub gdb_only: bool,
+
+    /// Measure only how many states a second the explorer looks at
+    #[arg(long)]
+    pub explorer_only: bool,
 }
 
 /// Measures and prints.
@@ -57,14 +62,17 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let kit = env::current_exe()
         .map_err(|error| Failure::host(format!("finding kit itself: {error}")))?;
     let machine = Machine::new(&kit).timeout(LIMIT);
-    let start = if args.gdb_only {
+    let start = if args.gdb_only || args.explorer_only {
         Vec::new()
     } else {
         starts(&machine, args.starts)?
     };
-    let all = !args.start_only && !args.gdb_only;
+    let all = !args.start_only && !args.gdb_only && !args.explorer_only;
     let guest = all.then(|| guests(&machine)).transpose()?;
-    let stub = (!args.start_only).then(|| gdb::measure(&kit)).transpose()?;
+    let stub = (all || args.gdb_only)
+        .then(|| gdb::measure(&kit))
+        .transpose()?;
+    let explorer = (all || args.explorer_only).then(explorer::measure);
     if args.json {
         let guest = guest.map(|guest| {
             let columns = guest.into_iter();
@@ -76,7 +84,8 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
         let start = start_object(&start);
         println!(
             "{}",
-            json!({ "start_to_prompt": start, "guest": guest, "gdb": stub })
+            json!({ "start_to_prompt": start, "guest": guest, "gdb": stub,
+                "explorer": explorer.map(|explorer| explorer.json()) })
         );
         return Ok(());
     }
@@ -88,6 +97,9 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     }
     if let Some(stub) = &stub {
         stub.print();
+    }
+    if let Some(explorer) = &explorer {
+        explorer.print();
     }
     Ok(())
 }

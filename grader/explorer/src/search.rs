@@ -36,6 +36,8 @@ pub struct Outcome {
     pub found: Option<Found>,
     /// Whether every reachable state was looked at.
     pub complete: bool,
+    /// How much memory it took to know which states were seen, in bytes; 0 for a sample.
+    pub bytes: usize,
 }
 
 /// A violation and how it comes about.
@@ -130,6 +132,7 @@ fn sampled(states: usize, found: Option<Found>) -> Outcome {
         replays: 0,
         found,
         complete: false,
+        bytes: 0,
     }
 }
 
@@ -168,6 +171,7 @@ fn explore(
                     steps: Vec::new(),
                 }),
                 complete: true,
+                bytes: 0,
             },
         };
         outcome.replays = machine.calls.replays();
@@ -323,6 +327,7 @@ impl<'m, 'p> DeepFirst<'m, 'p> {
             replays: 0,
             found: violation.map(|violation| Found { violation, steps }),
             complete,
+            bytes: self.seen.capacity() * (size_of::<u128>() + 1),
         }
     }
 }
@@ -361,6 +366,7 @@ fn wide_first(machine: &mut Machine<'_>, start: State, limit: usize) -> Outcome 
         replays: 0,
         found: None,
         complete: queue.is_empty(),
+        bytes: seen.capacity() * size_of::<(u128, Option<(u128, Step)>)>(),
     }
 }
 
@@ -379,5 +385,6 @@ fn found(seen: &Seen, at: u128, last: Option<Step>, violation: Violation) -> Out
         replays: 0,
         found: Some(Found { violation, steps }),
         complete: false,
+        bytes: seen.capacity() * size_of::<(u128, Option<(u128, Step)>)>(),
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use textbook::{Mutation, Textbook};
 
+mod again;
 mod membership;
 mod textbook;
 
@@ -407,7 +408,18 @@ fn a_sample_that_misses_what_is_everywhere_or_finds_what_is_nowhere() {
 /// Leaving steps out must not change what is found: without it the same is true.
 #[test]
 fn a_reduction_that_hides_a_violation() {
-    let small = ["one", "range", "again", "both", "third", "again-weak"];
+    let small = [
+        "one",
+        "range",
+        "again",
+        "both",
+        "third",
+        "again-weak",
+        "enters",
+        "leaves",
+        "back",
+        "user-back",
+    ];
     for name in small {
         let scene = scenes::find(name).unwrap().scene;
         let whole = shortest(&scoreboard, &scene, 2_000_000);
