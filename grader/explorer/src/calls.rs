@@ -33,6 +33,7 @@ pub enum Call {
     Handle,
 }
 
+#[derive(Clone)]
 struct Node {
     op: Op,
     at: Option<Source>,
@@ -45,6 +46,7 @@ struct Node {
 }
 
 /// Everything learnt about one protocol.
+#[derive(Clone)]
 pub struct Calls<'p> {
     protocol: &'p dyn Protocol<Host>,
     nodes: Vec<Node>,
@@ -53,6 +55,17 @@ pub struct Calls<'p> {
     entries: WordId,
     messages: Vec<String>,
     replays: u64,
+    /// Nothing is learnt: what would have to be ends the step.
+    frozen: bool,
+}
+
+/// Ends a step that would have to learn something.
+pub(crate) struct Unknown;
+
+/// Ends the step, where nothing may be learnt.
+#[cold]
+pub(crate) fn unknown() -> ! {
+    std::panic::resume_unwind(Box::new(Unknown))
 }
 
 /// A call that asks more operations than this is in a loop that nothing ends.
@@ -67,7 +80,13 @@ impl<'p> Calls<'p> {
             entries,
             messages: Vec::new(),
             replays: 0,
+            frozen: false,
         }
+    }
+
+    /// From here on nothing is learnt.
+    pub(crate) fn freeze(&mut self) {
+        self.frozen = true;
     }
 
     /// How often the code was run.
@@ -155,6 +174,9 @@ impl<'p> Calls<'p> {
     }
 
     fn learn(&mut self, call: Call, parent: Option<(NodeId, u64)>) -> NodeId {
+        if self.frozen {
+            unknown();
+        }
         let (mut answers, mut asked, mut at) = (Vec::new(), Vec::new(), parent);
         while let Some((node, answer)) = at {
             answers.push(answer);

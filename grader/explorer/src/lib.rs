@@ -29,6 +29,7 @@ pub mod command;
 mod host;
 mod machine;
 mod op;
+mod parallel;
 mod report;
 mod ringing;
 pub mod scenes;

@@ -1,7 +1,7 @@
 //! The explored machine: what can happen next, and what it makes of a state.
 
 use crate::addressing::{SpaceWords, Switching};
-use crate::calls::{Call, Calls, LONGEST_CALL, NodeId};
+use crate::calls::{Call, Calls, LONGEST_CALL, NodeId, unknown};
 use crate::host::Source;
 use crate::op::{EXPIRED, Fence, GIVEN_UP, Op, WordId};
 use crate::ringing::{Apic, RingWords};
@@ -181,6 +181,7 @@ impl std::fmt::Display for Violation {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Machine<'p> {
     pub scene: Scene,
     pub calls: Calls<'p>,
@@ -198,15 +199,19 @@ pub(crate) struct Machine<'p> {
 }
 
 /// The values that words have held, numbered.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Values {
     all: Vec<u64>,
     numbers: HashMap<u64, u16>,
+    frozen: bool,
 }
 
 impl Values {
     fn number(&mut self, value: u64) -> u16 {
         *self.numbers.entry(value).or_insert_with(|| {
+            if self.frozen {
+                unknown();
+            }
             self.all.push(value);
             u16::try_from(self.all.len() - 1).expect("fewer than 65536 different values")
         })
@@ -241,6 +246,16 @@ impl<'p> Machine<'p> {
             layout,
             values: Values::default(),
         }
+    }
+
+    /// A machine that knows what this one does, and learns nothing: what it would have to learn ends the step by
+    /// unwinding with [`Unknown`](crate::calls::Unknown). So several of them give equal states equal names.
+    pub fn frozen(&self) -> Self {
+        let mut frozen = self.clone();
+        frozen.calls.freeze();
+        frozen.sharing.freeze();
+        frozen.values.frozen = true;
+        frozen
     }
 
     /// The state at the start: every TLB holds the first version of every page.

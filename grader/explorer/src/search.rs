@@ -5,6 +5,7 @@ use crate::calls::Calls;
 use crate::host::{self, Addressing, Host, Ringing};
 use crate::machine::{Machine, Scene, Step, Violation};
 use crate::op::WordId;
+use crate::parallel;
 use crate::ringing::Registers;
 use crate::state::State;
 use shootdown::{CpuId, Membership, Mode, Point, Protocol, Role, Spaces, Standard, Transport};
@@ -82,12 +83,38 @@ impl<F: Fn(&Host, usize) -> Box<dyn Protocol<Host>>> Subject for F {
 pub fn verify(subject: &dyn Subject, scene: &Scene, limit: usize) -> Outcome {
     explore(subject, scene, |machine, start| {
         loop {
-            let outcome = DeepFirst::new(machine, limit).run(start.clone());
-            if outcome.found.is_some() || !machine.sharing.begin_again() {
+            let outcome = DeepFirst::new(machine, limit.min(ALONE)).run(start.clone());
+            let ended = outcome.found.is_some() || outcome.complete || limit <= ALONE;
+            let again = outcome.found.is_none() && machine.sharing.begin_again();
+            if !again && ended {
                 return outcome;
+            }
+            if !again {
+                return by_threads(machine, start, limit);
             }
         }
     })
+}
+
+/// So many states are looked at by one thread, before others are worth their while.
+const ALONE: usize = 1_000_000;
+
+/// The rest of [`verify`], for a scene with many states.
+fn by_threads(machine: &mut Machine<'_>, start: State, limit: usize) -> Outcome {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (states, complete, bytes) = match parallel::search(machine, &start, limit, threads) {
+        parallel::Ended::Holds { states, bytes } => (states, true, bytes),
+        parallel::Ended::TooMany { states, bytes } => (states, false, bytes),
+        // One thread finds the way there, and equal runs find the same one.
+        parallel::Ended::Broken => return DeepFirst::new(machine, limit).run(start),
+    };
+    Outcome {
+        states,
+        replays: 0,
+        found: None,
+        complete,
+        bytes,
+    }
 }
 
 /// The same, wide first and without leaving steps out: a violation is found by the fewest steps.
@@ -232,7 +259,7 @@ pub(crate) fn with_machine<T>(
 
 /// A hasher for fingerprints, which are random already.
 #[derive(Default)]
-struct Taken(u64);
+pub(crate) struct Taken(u64);
 
 impl Hasher for Taken {
     fn finish(&self) -> u64 {

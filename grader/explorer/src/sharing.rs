@@ -4,6 +4,7 @@
 //! after it leaves the same. Who writes what is learnt while searching; if somebody turns out to
 //! write a word that was taken for another's own, the search begins again, knowing better.
 
+use crate::calls::unknown;
 use crate::op::WordId;
 
 /// Who accesses: a CPU's handler and its threads are two, for one can come between the other's
@@ -21,7 +22,7 @@ impl Accessor {
 }
 
 /// What is known of one word: sets of [`Accessor`]s.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Word {
     writers: u128,
     /// Who loaded it early because nobody else wrote it.
@@ -29,10 +30,12 @@ struct Word {
 }
 
 /// What is known of all.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Sharing {
     words: Vec<Word>,
     wrong: bool,
+    /// Nothing is learnt.
+    frozen: bool,
 }
 
 impl Sharing {
@@ -40,12 +43,16 @@ impl Sharing {
         Sharing {
             words: vec![Word::default(); words],
             wrong: false,
+            frozen: false,
         }
     }
 
     /// `who` writes `word`.
     pub fn written(&mut self, word: WordId, who: Accessor) {
         let word = &mut self.words[usize::from(word.0)];
+        if self.frozen && word.writers & who.bit() == 0 {
+            unknown();
+        }
         word.writers |= who.bit();
         self.wrong |= word.relying & !who.bit() != 0;
     }
@@ -58,6 +65,16 @@ impl Sharing {
             word.relying |= who.bit();
         }
         own
+    }
+
+    /// From here on nothing is learnt.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
+    /// Who is known to write what.
+    pub fn writers(&self) -> Vec<u128> {
+        self.words.iter().map(|word| word.writers).collect()
     }
 
     /// Whether something that was relied on has turned out wrong. What has been learnt is kept.

@@ -5,6 +5,7 @@ use textbook::{Mutation, Textbook};
 
 mod again;
 mod membership;
+mod parallel;
 mod textbook;
 
 use shootdown::{GlobalLock, Protocol, Queue, Scoreboard, Settings};
