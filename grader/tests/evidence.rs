@@ -159,7 +159,12 @@ fn a_panic_in_the_middle_of_a_storm_that_garbles_the_evidence() {
         let outcome = run.machine(machine).script(script).unwrap();
         assert_eq!(outcome.status, Status::Panicked, "{}", outcome.transcript);
         let evidence = run.evidence();
-        assert!(evidence.totals.is_some(), "{:?}", evidence.defects);
+        assert!(
+            evidence.totals.is_some(),
+            "{:?}\n{}",
+            evidence.defects,
+            outcome.transcript
+        );
         assert!(evidence.records.len() > 1000);
         // A CPU may be halted in the middle of its last record.
         for defect in &evidence.defects {

@@ -28,6 +28,8 @@ const BATCH: u64 = CAPACITY / 8;
 /// How often a lock or a record is looked at before it is given up: far longer than either is
 /// under way, for whoever interrupted that in an NMI would wait for ever.
 const TRIES: u32 = 1 << 24;
+/// The same for the end, which is worth waiting for: who is writing a batch out takes long on a busy host.
+const LAST_TRIES: u32 = 1 << 30;
 
 /// Whether no record may be lost.
 static LOSSLESS: AtomicBool = AtomicBool::new(false);
@@ -64,7 +66,7 @@ pub fn recorded() {
     let _off = Off::new();
     let me = percpu::cpu();
     if trace::begun(me) - WRITTEN[me.index()].load(Relaxed) >= BATCH {
-        with_encoder(me, |encoder| {
+        with_encoder(me, TRIES, |encoder| {
             write_out(encoder, me, false);
         });
         panic::halt_if_panicked();
@@ -79,7 +81,7 @@ pub fn close() {
     }
     let _off = Off::new();
     points::disarm();
-    with_encoder(percpu::cpu(), |encoder| {
+    with_encoder(percpu::cpu(), LAST_TRIES, |encoder| {
         let begun: [u64; MAX_CPUS] = array::from_fn(|index| {
             CpuId::new(index).map_or(0, |cpu| write_out(encoder, cpu, true))
         });
@@ -97,11 +99,11 @@ pub fn busy(cpu: CpuId) -> bool {
 
 /// Does `work` with the encoder, with interrupts off, unless this CPU is about it already or the
 /// lock is not to be had.
-fn with_encoder(me: CpuId, work: impl FnOnce(&mut Encoder)) {
+fn with_encoder(me: CpuId, tries: u32, work: impl FnOnce(&mut Encoder)) {
     if BUSY[me.index()].swap(true, SeqCst) {
         return;
     }
-    for _ in 0..TRIES {
+    for _ in 0..tries {
         if let Some(mut encoder) = ENCODER.try_lock() {
             if let Some(encoder) = encoder.as_mut() {
                 work(encoder);
