@@ -1,0 +1,243 @@
+//! Running a confined program, and seeing to its limits.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::policy::Policy;
+use crate::{COMPLAINT, NOT_CONFINED, tree};
+
+/// How often is looked what the program uses. Its own limits hold it in between.
+const LOOK: Duration = Duration::from_millis(40);
+
+/// What there was too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// CPU time.
+    Cpu,
+    /// Memory.
+    Memory,
+    /// Processes and threads.
+    Processes,
+    /// Bytes or files in the writable folders.
+    Disk,
+    /// Bytes that were said.
+    Output,
+}
+
+impl Limit {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Limit::Cpu => "CPU time",
+            Limit::Memory => "memory",
+            Limit::Processes => "processes",
+            Limit::Disk => "disk",
+            Limit::Output => "output",
+        }
+    }
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With this status.
+    Exit(i32),
+    /// By this signal.
+    Signal(i32),
+    /// By this limit.
+    Limit(Limit),
+    /// It used none of its limits up, and the time on the wall was over: the host stands still, or the program waits
+    /// for something that does not come.
+    Stalled,
+    /// It was not started, for this reason: the host's fault, never the program's.
+    NotConfined(String),
+}
+
+/// How a program ended, what it said and used.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How it ended.
+    pub ended: Ended,
+    /// What it said on standard output, up to the limit.
+    pub stdout: Vec<u8>,
+    /// And on standard error.
+    pub stderr: Vec<u8>,
+    /// Its CPU time, to a hundredth of a second.
+    pub cpu: Duration,
+    /// The most memory that was seen in use, in bytes.
+    pub memory: u64,
+}
+
+impl Report {
+    /// Whether it ended with success.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.ended == Ended::Exit(0)
+    }
+}
+
+/// Runs `program` under `policy`, in `folder`, by `launcher`; returns when it and all that it started have ended.
+///
+/// # Errors
+/// The launcher cannot be started or waited for.
+pub fn run(
+    launcher: &Path,
+    policy: &Policy,
+    folder: &Path,
+    program: &Path,
+    arguments: &[OsString],
+) -> io::Result<Report> {
+    let mut command = Command::new(launcher);
+    command.args(policy.arguments(program)).args(arguments);
+    command.current_dir(folder).env_clear();
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let much = Arc::new(AtomicBool::new(false));
+    let most = policy.limits.output;
+    let stdout = child.stdout.take().map(|pipe| listen(pipe, most, &much));
+    let stderr = child.stderr.take().map(|pipe| listen(pipe, most, &much));
+    let watched = watch(&mut child, policy, &much);
+    // Its pipes end with it: whatever held them has been killed.
+    let hear = |reader: Option<thread::JoinHandle<Vec<u8>>>| {
+        reader
+            .and_then(|reader| reader.join().ok())
+            .unwrap_or_default()
+    };
+    let (stdout, stderr) = (hear(stdout), hear(stderr));
+    let (ended, cpu, memory) = watched?;
+    let complaint = String::from_utf8_lossy(&stderr);
+    let ended = match (ended, complaint.strip_prefix(COMPLAINT)) {
+        (Ended::Exit(status), Some(why)) if status == i32::from(NOT_CONFINED) => {
+            Ended::NotConfined(why.trim_end().to_owned())
+        }
+        (ended, _) => ended,
+    };
+    let ended = if much.load(Ordering::Relaxed) {
+        Ended::Limit(Limit::Output)
+    } else {
+        ended
+    };
+    Ok(Report {
+        ended,
+        stdout,
+        stderr,
+        cpu,
+        memory,
+    })
+}
+
+/// Reads up to `most` bytes; says so if there are more, and drops the pipe.
+fn listen(
+    pipe: impl Read + Send + 'static,
+    most: u64,
+    much: &Arc<AtomicBool>,
+) -> thread::JoinHandle<Vec<u8>> {
+    let much = Arc::clone(much);
+    thread::spawn(move || {
+        let mut said = Vec::new();
+        let _ = pipe.take(most + 1).read_to_end(&mut said);
+        if said.len() as u64 > most {
+            said.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+            much.store(true, Ordering::Relaxed);
+        }
+        said
+    })
+}
+
+fn watch(
+    child: &mut Child,
+    policy: &Policy,
+    much: &AtomicBool,
+) -> io::Result<(Ended, Duration, u64)> {
+    let pid = Pid::from_child(child);
+    let ended = pidfd_open(pid, PidfdFlags::empty())?;
+    let limits = &policy.limits;
+    let begun = Instant::now();
+    let (mut cpu, mut memory) = (Duration::ZERO, 0);
+    let mut first = true;
+    let status = loop {
+        let mut fds = [PollFd::new(&ended, PollFlags::IN)];
+        let wait = Timespec::try_from(if first { LOOK / 8 } else { LOOK }).ok();
+        first = false;
+        let _ = poll(&mut fds, wait.as_ref());
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        let used = tree::usage(pid);
+        cpu = cpu.max(used.cpu);
+        memory = memory.max(used.memory);
+        let (bytes, files) = size(&policy.writable, limits.files);
+        let over = [
+            (used.cpu.as_secs() >= limits.cpu, Limit::Cpu),
+            (used.memory > limits.memory, Limit::Memory),
+            (
+                used.processes > limits.processes + policy.layers.own_processes(),
+                Limit::Processes,
+            ),
+            (bytes > limits.disk || files > limits.files, Limit::Disk),
+            (much.load(Ordering::Relaxed), Limit::Output),
+        ];
+        let over = over.iter().find(|(over, _)| *over).map(|(_, limit)| *limit);
+        let stalled = begun.elapsed().as_secs() >= limits.wall;
+        if over.is_some() || stalled {
+            tree::kill_below(pid);
+            let _ = child.kill();
+            let _ = child.wait();
+            let ended = over.map_or(Ended::Stalled, Ended::Limit);
+            return Ok((ended, cpu, memory));
+        }
+    };
+    Ok((by(status, cpu, limits.cpu), cpu, memory))
+}
+
+/// How it ended, by its status: the system's own signals for limits are limits.
+fn by(status: ExitStatus, cpu: Duration, most: u64) -> Ended {
+    const SIGKILL: i32 = 9;
+    const SIGXCPU: i32 = 24;
+    const SIGXFSZ: i32 = 25;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ended::Exit(code),
+        (None, Some(SIGXCPU)) => Ended::Limit(Limit::Cpu),
+        (None, Some(SIGXFSZ)) => Ended::Limit(Limit::Disk),
+        // The system sends it at the limit on CPU time, which it counts finer than is looked here.
+        (None, Some(SIGKILL)) if cpu.as_secs() + 1 >= most => Ended::Limit(Limit::Cpu),
+        (None, signal) => Ended::Signal(signal.unwrap_or(0)),
+    }
+}
+
+/// The bytes and files in these folders; counting ends above `most` files.
+fn size(folders: &[PathBuf], most: usize) -> (u64, usize) {
+    let (mut bytes, mut files) = (0, 0);
+    let mut folders: Vec<PathBuf> = folders.to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            files += 1;
+            if files > most {
+                return (bytes, files);
+            }
+            // Links are not followed.
+            let Ok(data) = entry.metadata() else { continue };
+            if data.is_dir() {
+                folders.push(entry.path());
+            } else {
+                bytes += data.len();
+            }
+        }
+    }
+    (bytes, files)
+}

@@ -1,0 +1,101 @@
+//! The processes below one, and what they use, by `/proc`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::time::Duration;
+
+use rustix::param::{clock_ticks_per_second, page_size};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// What a process and all below it use.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    /// CPU time, of those that have ended and been waited for as well.
+    pub cpu: Duration,
+    /// Resident memory in bytes.
+    pub memory: u64,
+    /// Processes and threads.
+    pub processes: usize,
+}
+
+struct Process {
+    parent: i32,
+    ticks: u64,
+    threads: usize,
+    pages: u64,
+}
+
+/// The numbers in `/proc/PID/stat`, after the name, which may hold anything.
+fn read(pid: i32) -> Option<Process> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
+    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    Some(Process {
+        parent: fields.get(1)?.parse().ok()?,
+        // utime, stime, and those of the children that were waited for.
+        ticks: number(11)? + number(12)? + number(13)? + number(14)?,
+        threads: usize::try_from(number(17)?).ok()?,
+        pages: number(21)?,
+    })
+}
+
+/// The processes below `root`, itself not among them.
+fn below(root: i32) -> HashMap<i32, Process> {
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut all: HashMap<i32, Process> = pids
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| Some((pid, read(pid)?)))
+        .collect();
+    let mut found = HashMap::new();
+    let mut parents = vec![root];
+    while let Some(parent) = parents.pop() {
+        let children: Vec<i32> = all
+            .iter()
+            .filter(|(_, process)| process.parent == parent)
+            .map(|(pid, _)| *pid)
+            .collect();
+        for pid in children {
+            parents.push(pid);
+            if let Some(process) = all.remove(&pid) {
+                found.insert(pid, process);
+            }
+        }
+    }
+    found
+}
+
+/// What the processes below `root` use; of itself only the CPU time of those that it waited for.
+pub fn usage(root: Pid) -> Usage {
+    let mut usage = Usage::default();
+    let mut ticks = read(root.as_raw_pid()).map_or(0, |process| process.ticks);
+    for process in below(root.as_raw_pid()).values() {
+        ticks += process.ticks;
+        usage.memory += process.pages * page_size() as u64;
+        usage.processes += process.threads;
+    }
+    let second = clock_ticks_per_second().max(1);
+    usage.cpu = Duration::from_millis(ticks * 1000 / second);
+    usage
+}
+
+/// Kills the processes below `root` until there are none but such as are dead already.
+pub fn kill_below(root: Pid) {
+    // A process that starts others as fast as they are killed is stopped by the limit on their number.
+    for _ in 0..1000 {
+        let alive: Vec<i32> = below(root.as_raw_pid())
+            .iter()
+            .filter(|(_, process)| process.pages > 0)
+            .map(|(pid, _)| *pid)
+            .collect();
+        if alive.is_empty() {
+            return;
+        }
+        // None starts another between the first and the last of them.
+        for signal in [Signal::STOP, Signal::KILL] {
+            for pid in alive.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+                let _ = kill_process(pid, signal);
+            }
+        }
+    }
+}
