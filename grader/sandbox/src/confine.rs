@@ -101,11 +101,12 @@ fn watch_over(
     let child = command.spawn();
     let mut child = child.map_err(said("starting the program"))?;
     let status = child.wait().map_err(said("waiting for the program"))?;
+    // With the first process of a namespace all others end; without one they have to be found.
     if let Some(mut first) = first {
         let _ = first.kill();
         let _ = first.wait();
     }
-    tree::kill_below(getpid());
+    tree::end_all_below();
     end_as(status)
 }
 

@@ -20,6 +20,9 @@ use crate::{COMPLAINT, NOT_CONFINED, tree};
 /// How often is looked what the program uses. Its own limits hold it in between.
 const LOOK: Duration = Duration::from_millis(40);
 
+/// How long what is killed may take to end; then the launcher is killed as well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// What there was too much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
@@ -195,14 +198,25 @@ fn watch(
         let over = over.iter().find(|(over, _)| *over).map(|(_, limit)| *limit);
         let stalled = begun.elapsed().as_secs() >= limits.wall;
         if over.is_some() || stalled {
-            tree::kill_below(pid);
-            let _ = child.kill();
-            let _ = child.wait();
+            end(child, pid)?;
             let ended = over.map_or(Ended::Stalled, Ended::Limit);
             return Ok((ended, cpu, memory));
         }
     };
     Ok((by(status, cpu, limits.cpu), cpu, memory))
+}
+
+/// Ends what the launcher started, and waits for the launcher, which sees to it that nothing is left.
+fn end(child: &mut Child, pid: Pid) -> io::Result<()> {
+    let begun = Instant::now();
+    while child.try_wait()?.is_none() {
+        tree::kill_below(pid);
+        if begun.elapsed() > PATIENCE {
+            child.kill()?;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }
 
 /// How it ended, by its status: the system's own signals for limits are limits.

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 use rustix::param::{clock_ticks_per_second, page_size};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, wait};
 
 /// What a process and all below it use.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +24,8 @@ struct Process {
     ticks: u64,
     threads: usize,
     pages: u64,
+    /// It has ended, and its parent has not asked how.
+    dead: bool,
 }
 
 /// The numbers in `/proc/PID/stat`, after the name, which may hold anything.
@@ -32,6 +35,7 @@ fn read(pid: i32) -> Option<Process> {
     let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
     let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
     Some(Process {
+        dead: matches!(fields.first(), Some(&("Z" | "X"))),
         parent: fields.get(1)?.parse().ok()?,
         // utime, stime, and those of the children that were waited for.
         ticks: number(11)? + number(12)? + number(13)? + number(14)?,
@@ -79,23 +83,29 @@ pub fn usage(root: Pid) -> Usage {
     usage
 }
 
-/// Kills the processes below `root` until there are none but such as are dead already.
+/// Kills the processes below `root`, once each; those that are dead already are not looked at. One that was just
+/// changing parents is overlooked.
 pub fn kill_below(root: Pid) {
-    // A process that starts others as fast as they are killed is stopped by the limit on their number.
-    for _ in 0..1000 {
-        let alive: Vec<i32> = below(root.as_raw_pid())
-            .iter()
-            .filter(|(_, process)| process.pages > 0)
-            .map(|(pid, _)| *pid)
-            .collect();
-        if alive.is_empty() {
-            return;
+    let alive: Vec<Pid> = below(root.as_raw_pid())
+        .iter()
+        .filter(|(_, process)| !process.dead)
+        .filter_map(|(pid, _)| Pid::from_raw(*pid))
+        .collect();
+    // None starts another between the first and the last of them.
+    for signal in [Signal::STOP, Signal::KILL] {
+        for pid in &alive {
+            let _ = kill_process(*pid, signal);
         }
-        // None starts another between the first and the last of them.
-        for signal in [Signal::STOP, Signal::KILL] {
-            for pid in alive.iter().filter_map(|pid| Pid::from_raw(*pid)) {
-                let _ = kill_process(pid, signal);
-            }
+    }
+}
+
+/// Ends everything that this process started. By one that takes orphans (`PR_SET_CHILD_SUBREAPER`): whoever loses
+/// its parent becomes its child, so that nothing is left when it has no children, whatever `/proc` showed.
+pub fn end_all_below() {
+    while let Ok(ended) = wait(WaitOptions::NOHANG) {
+        if ended.is_none() {
+            kill_below(getpid());
+            thread::sleep(Duration::from_millis(1));
         }
     }
 }

@@ -272,7 +272,8 @@ fn a_program_that_may_not_start_others() {
 
 #[test]
 fn what_outlives_it() {
-    for namespaces in [true, false] {
+    // Whether it is found among changing parents differs from run to run.
+    for namespaces in [true, false, false, false, false, false] {
         let mut place = Place::new();
         place.policy.layers.namespaces &= namespaces;
         assert!(place.attack("daemon", "").success());
