@@ -29,7 +29,7 @@ const BATCH: u64 = CAPACITY / 8;
 /// under way, for whoever interrupted that in an NMI would wait for ever.
 const TRIES: u32 = 1 << 24;
 /// The same for the end, which is worth waiting for: who is writing a batch out takes long on a busy host.
-const LAST_TRIES: u32 = 1 << 30;
+const LAST_TRIES: u32 = 1 << 28;
 
 /// Whether no record may be lost.
 static LOSSLESS: AtomicBool = AtomicBool::new(false);
@@ -66,10 +66,15 @@ pub fn recorded() {
     let _off = Off::new();
     let me = percpu::cpu();
     if trace::begun(me) - WRITTEN[me.index()].load(Relaxed) >= BATCH {
-        with_encoder(me, TRIES, |encoder| {
-            write_out(encoder, me, false);
+        let outermost = with_encoder(me, TRIES, |encoder| {
+            if let Some(encoder) = encoder {
+                write_out(encoder, me, false);
+            }
         });
-        panic::halt_if_panicked();
+        // In an NMI that came upon this CPU at the channel, whoever closes it would wait for ever.
+        if outermost {
+            panic::halt_if_panicked();
+        }
     }
 }
 
@@ -82,8 +87,12 @@ pub fn close() {
     let _off = Off::new();
     points::disarm();
     with_encoder(percpu::cpu(), LAST_TRIES, |encoder| {
+        // Nobody who waited for it writes behind the totals.
+        let Some(mut encoder) = encoder.take() else {
+            return;
+        };
         let begun: [u64; MAX_CPUS] = array::from_fn(|index| {
-            CpuId::new(index).map_or(0, |cpu| write_out(encoder, cpu, true))
+            CpuId::new(index).map_or(0, |cpu| write_out(&mut encoder, cpu, true))
         });
         let cpus = machine::started().into_iter().map(CpuId::index).max();
         let begun = begun.into_iter().take(cpus.unwrap_or(0) + 1);
@@ -97,22 +106,21 @@ pub fn busy(cpu: CpuId) -> bool {
     BUSY[cpu.index()].load(Acquire)
 }
 
-/// Does `work` with the encoder, with interrupts off, unless this CPU is about it already or the
-/// lock is not to be had.
-fn with_encoder(me: CpuId, tries: u32, work: impl FnOnce(&mut Encoder)) {
+/// Does `work` with the encoder, with interrupts off, unless the lock is not to be had. Returns
+/// whether this CPU was not about it already, in what an NMI has interrupted: then nothing is done.
+fn with_encoder(me: CpuId, tries: u32, work: impl FnOnce(&mut Option<Encoder>)) -> bool {
     if BUSY[me.index()].swap(true, SeqCst) {
-        return;
+        return false;
     }
     for _ in 0..tries {
         if let Some(mut encoder) = ENCODER.try_lock() {
-            if let Some(encoder) = encoder.as_mut() {
-                work(encoder);
-            }
+            work(&mut encoder);
             break;
         }
         spin_loop();
     }
     BUSY[me.index()].store(false, SeqCst);
+    true
 }
 
 /// Writes the records of `cpu` out, up to the last that it has begun, or the first that it has not
