@@ -20,6 +20,7 @@ pub mod doctor;
 pub mod evidence;
 pub mod explore;
 pub mod gdb;
+pub mod grade;
 pub mod initrd;
 pub mod input;
 pub mod invariants;

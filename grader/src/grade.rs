@@ -1,0 +1,3 @@
+//! `kit grade`: a submission in, a verdict out that is right, explained and repeatable.
+
+pub mod report;
