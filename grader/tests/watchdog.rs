@@ -209,3 +209,12 @@ fn a_cpu_that_hangs_taken_for_a_slow_one() {
         outcome.transcript
     );
 }
+
+#[test]
+fn a_machine_that_goes_on_for_ever() {
+    let machine = Machine::new(KIT).deterministic().word("deadline=600");
+    let outcome = machine.script("storm rounds=5000000\n").unwrap();
+    assert_eq!(outcome.status, Status::Hung, "{}", outcome.transcript);
+    let said = "watchdog: the machine has run for ";
+    assert!(outcome.transcript.contains(said), "{}", outcome.transcript);
+}

@@ -110,7 +110,7 @@ fn start_machine(boot: BootInfo, options: Options) -> Facts {
     }
     space::init();
     commands::use_protocol(options.protocol);
-    watchdog::beat::init(&platform);
+    watchdog::beat::init(&platform, options.deadline_ms);
     gdb::open(&platform, &options);
     open_channel(&options, others.len() + 1, apic);
     let missing = start_others(&others);

@@ -29,6 +29,8 @@ pub struct Options {
     pub patience_turns: Option<u64>,
     /// What is done about a wait that is too long.
     pub watchdog: Action,
+    /// How long the machine may run at all, in milliseconds of its own clock; 0 for as long as it likes.
+    pub deadline_ms: u64,
     /// The APIC id of a processor that is not there, to see how one that does not come up is left
     /// out.
     pub phantom: Option<u32>,
@@ -59,6 +61,7 @@ impl Options {
             patience_ms: 20_000,
             patience_turns: None,
             watchdog: Action::GiveUp,
+            deadline_ms: 0,
             phantom: None,
             mode: None,
             gdb_wait: false,
@@ -92,6 +95,7 @@ impl Options {
             "columns" => self.columns = number(value).ok()?.clamp(20, 500) as usize,
             "patience" => self.patience_ms = number(value).ok()?,
             "patience-turns" => self.patience_turns = Some(number(value).ok()?),
+            "deadline" => self.deadline_ms = number(value).ok()?,
             "watchdog" => self.watchdog = Action::from_name(value)?,
             "phantom" => self.phantom = Some(number(value).ok()?.try_into().ok()?),
             "mode" => self.mode = Some(Mode::ALL.into_iter().find(|mode| mode.name() == value)?),

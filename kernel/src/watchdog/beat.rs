@@ -4,6 +4,8 @@
 //! tells of nothing; on the boot CPU that ends the shell, and with it every way to ask. So the
 //! real-time clock interrupts that CPU twice a second, by NMI, which it cannot mask: if one beat
 //! after another finds interrupts off and nothing done in between, the machine hangs.
+//!
+//! The same beat ends a machine that runs for longer than it was given, whatever it does.
 
 use super::{look, report};
 use crate::machine;
@@ -27,6 +29,8 @@ const LEAST_BEATS: u64 = 3;
 /// As long, in microseconds, where patience is counted in turns.
 const WITHOUT_TICKS_US: u64 = 10_000_000;
 
+/// When the machine has run for too long, in ticks.
+static DEADLINE: AtomicU64 = AtomicU64::new(u64::MAX);
 static STARTED: AtomicBool = AtomicBool::new(false);
 /// When the present stretch of beats that found nothing done began; 0 for none.
 static SINCE: AtomicU64 = AtomicU64::new(0);
@@ -35,8 +39,11 @@ static DONE: AtomicU64 = AtomicU64::new(0);
 /// Whether the present stretch was told of.
 static TOLD: AtomicBool = AtomicBool::new(false);
 
-/// Starts the beat. Once, on the boot CPU.
-pub fn init(platform: &acpi::Platform) {
+/// Starts the beat. Once, on the boot CPU. The machine may run for `deadline_ms` from its start, unless that is 0.
+pub fn init(platform: &acpi::Platform, deadline_ms: u64) {
+    if deadline_ms != 0 {
+        DEADLINE.store(clock::from_us(deadline_ms.saturating_mul(1000)), Relaxed);
+    }
     if ioapic::route_as_nmi(platform, rtc::IRQ, ap::apic_id(WATCHED)).is_err() {
         println!("boot: a hang with interrupts off will not be told of: there is no I/O APIC");
         return;
@@ -50,9 +57,23 @@ pub fn init(platform: &acpi::Platform) {
 pub fn answer(frame: &Frame) -> bool {
     let beat = percpu::cpu() == WATCHED && STARTED.load(Acquire) && rtc::take();
     if beat {
+        end_if_late();
         look_at(frame);
     }
     beat
+}
+
+/// Ends the machine if it has run for too long. Not while this CPU writes evidence out: at a later beat.
+fn end_if_late() {
+    let ran = clock::now();
+    if ran > DEADLINE.load(Relaxed) && !channel::busy(WATCHED) && !panic::is_under_way() {
+        let ran_ms = clock::to_us(ran) / 1000;
+        report::line(format_args!(
+            "the machine has run for {ran_ms} ms, which is longer than it was given: it ends"
+        ));
+        channel::close();
+        exit(Status::Hang);
+    }
 }
 
 fn look_at(frame: &Frame) {
