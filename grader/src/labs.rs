@@ -68,6 +68,8 @@ pub struct Check {
     /// What [`Kind::Machine`] adds to the kernel's command line.
     #[serde(default)]
     pub words: Vec<String>,
+    /// On how many CPUs [`Kind::Machine`] runs it, 2 to 64; else on four.
+    pub cpus: Option<u32>,
     /// What [`Kind::Instructions`] allows, in hundredths of what the kit's own scoreboard takes, and [`Kind::Transfers`],
     /// in a hundred schedules.
     pub most: Option<u64>,
@@ -82,6 +84,10 @@ pub struct Check {
     /// The checks that must have passed before.
     #[serde(default)]
     pub depends: Vec<String>,
+    /// Whether students do not get it: `kit handout` leaves it out, with its script, and grading tells them its name,
+    /// its points and whether it passed.
+    #[serde(default)]
+    pub hidden: bool,
     /// How many points it is worth.
     pub weight: u32,
     /// What is tested.
@@ -191,6 +197,39 @@ impl Manifest {
                 }
                 if check.script.is_none() == (check.kind == Kind::Machine) {
                     return Err(format!("lab {number}: `{id}` and its script do not fit"));
+                }
+                let machine = check.kind == Kind::Machine;
+                if check
+                    .cpus
+                    .is_some_and(|cpus| !machine || !(2..=64).contains(&cpus))
+                {
+                    return Err(format!(
+                        "lab {number}: `{id}` and its cpus do not fit: a `machine` has 2 to 64"
+                    ));
+                }
+                // Else `kit handout` would give a hidden one away, or leave out one that students need.
+                let in_hidden = |script: &String| script.starts_with("hidden/");
+                if check
+                    .script
+                    .as_ref()
+                    .is_some_and(|script| in_hidden(script) != check.hidden)
+                {
+                    return Err(format!(
+                        "lab {number}: `{id}` and its script do not fit: those of hidden checks, and no others, are in \
+                         `hidden/`"
+                    ));
+                }
+                let shows = |id: &&String| {
+                    !check.hidden
+                        && lab
+                            .checks
+                            .iter()
+                            .any(|known| known.id == **id && known.hidden)
+                };
+                if let Some(depends) = check.depends.iter().find(shows) {
+                    return Err(format!(
+                        "lab {number}: `{id}` depends on `{depends}`, which is hidden: students do not have it"
+                    ));
                 }
             }
             for wrong in &lab.wrongs {

@@ -212,7 +212,7 @@ impl<'l> Solution<'l> {
         let slot = format!("lab-{}-{}", self.lab.number, check.id);
         let rig = Rig::new(self.workspace, manifest.lab(of)?, &file, &slot)?;
         let kernel = rig.kernel().map_err(super::failure)?;
-        let judged = self.judged(kernel, &script, &check.words)?;
+        let judged = self.judged(kernel, &script, check)?;
         let again = Some(format!(
             "cargo kit trace --judge --lab {of} --solution {} --deterministic --append watchdog=stop --script {}",
             file.display(),
@@ -476,8 +476,8 @@ impl<'l> Solution<'l> {
         }
     }
 
-    /// Runs `script` on `kernel`, and judges what it leaves.
-    fn judged(&self, kernel: PathBuf, script: &str, words: &[String]) -> Result<Judged, Failure> {
+    /// Runs `script` on `kernel` in the machine that `check` asks for, and judges what it leaves.
+    fn judged(&self, kernel: PathBuf, script: &str, check: &Check) -> Result<Judged, Failure> {
         let folder = tempfile::tempdir_in(self.workspace.own_dir()?)
             .map_err(|error| Failure::host(format!("making a folder for the evidence: {error}")))?;
         let (file, key) = (folder.path().join("evidence"), fresh_key()?);
@@ -488,7 +488,10 @@ impl<'l> Solution<'l> {
             .deterministic()
             .timeout(RUNNING)
             .evidence(&file, key);
-        for word in words {
+        if let Some(cpus) = check.cpus {
+            machine = machine.cpus(cpus);
+        }
+        for word in &check.words {
             machine = machine.word(word);
         }
         let outcome = machine.script(script)?;
@@ -511,9 +514,12 @@ impl<'l> Solution<'l> {
         let script = self.lab.path(self.workspace).join(name);
         let text = std::fs::read_to_string(&script).doing("reading", &script)?;
         let again = format!(
-            "cargo kit run --lab {} --solution {} --deterministic{} --script {}",
+            "cargo kit run --lab {} --solution {} --deterministic{}{} --script {}",
             self.lab.number,
             self.file.display(),
+            check
+                .cpus
+                .map_or(String::new(), |cpus| format!(" --cpus {cpus}")),
             check
                 .words
                 .iter()
@@ -526,7 +532,7 @@ impl<'l> Solution<'l> {
             verdict,
             sound,
             shootdowns,
-        } = self.judged(kernel, &text, &check.words)?;
+        } = self.judged(kernel, &text, check)?;
         // What a fault of the script's led to is for the script's own expectations.
         let mut findings = verdict.findings.iter();
         if let Some(finding) = findings.find(|finding| finding.fault.is_none()) {
