@@ -9,6 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{self, Pid, PidfdFlags, Signal};
+use sandbox::Policy;
 
 use crate::status::{Failure, Status};
 
@@ -34,18 +35,26 @@ impl Qemu {
     /// Starts QEMU in a process group of its own. It is killed when the calling thread ends, however that
     /// comes about, so the thread that starts it must be the one that waits for it.
     ///
-    /// `launcher` is the `kit` program.
+    /// `launcher` is the `kit` program. With a `policy` QEMU is confined by it.
     ///
     /// # Errors
     /// [`Status::Host`] when the launcher cannot be started. A QEMU that cannot be started shows as a machine
     /// that ended with [`CANNOT_START`].
-    pub fn start(launcher: &Path, program: &Path, arguments: &[OsString]) -> Result<Self, Failure> {
+    pub fn start(
+        launcher: &Path,
+        policy: Option<&Policy>,
+        program: &Path,
+        arguments: &[OsString],
+    ) -> Result<Self, Failure> {
         let mut command = Command::new(launcher);
-        command
-            .arg(BECOME)
-            .arg(std::process::id().to_string())
-            .arg(program)
-            .args(arguments);
+        match policy {
+            Some(policy) => command.args(policy.arguments(program)).env_clear(),
+            None => command
+                .arg(BECOME)
+                .arg(std::process::id().to_string())
+                .arg(program),
+        };
+        command.args(arguments);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

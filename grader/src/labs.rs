@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod command;
+pub mod court;
 mod progress;
 pub mod rig;
 mod rules;

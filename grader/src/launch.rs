@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use sandbox::{Layers, Limits};
 use tempfile::NamedTempFile;
 
 use crate::child::Qemu;
@@ -19,6 +20,18 @@ use crate::status::{Failure, Status};
 use crate::wiring::{Finished, Wiring};
 use crate::workspace::Workspace;
 
+/// What a machine that nobody trusts may use on the host: far more than any lab's takes. What it may do is limited by
+/// its own clock, so that a slow host makes no difference.
+const MACHINE: Limits = Limits {
+    cpu: 900,
+    memory: 2 << 30,
+    processes: 32,
+    disk: 1 << 30,
+    files: 8,
+    output: 16 << 20,
+    wall: 3600,
+};
+
 /// Holding one means everything is there to boot a machine: QEMU, and a kernel built from the sources as
 /// they were when it was made.
 #[derive(Clone, Debug)]
@@ -31,6 +44,8 @@ pub struct Prepared {
     pub qemu: PathBuf,
     /// The `kit` program, through which QEMU is started.
     pub launcher: PathBuf,
+    /// What confines QEMU, where nobody trusts the kernel that it runs.
+    pub confined: Option<Layers>,
 }
 
 impl Prepared {
@@ -70,6 +85,7 @@ impl Prepared {
             kernel,
             qemu,
             launcher,
+            confined: None,
         })
     }
 
@@ -122,7 +138,35 @@ impl Prepared {
     ) -> Result<Qemu, Failure> {
         let options = evidence::with_key(options)?;
         let arguments = self.arguments(&options, session, Com1::Pipes, initrd)?;
-        Qemu::start(&self.launcher, &self.qemu, &arguments)
+        let policy = self
+            .confined
+            .map(|layers| self.policy(&options, initrd, layers));
+        Qemu::start(&self.launcher, policy.as_ref(), &self.qemu, &arguments)
+    }
+
+    /// What QEMU may touch to run this machine: its own files, the kernel's, and those that it is to write.
+    fn policy(&self, options: &MachineOptions, initrd: &Path, layers: Layers) -> sandbox::Policy {
+        let system = [
+            "/usr",
+            "/lib",
+            "/lib64",
+            "/bin",
+            "/etc/ld.so.cache",
+            "/dev/urandom",
+        ];
+        let mut readable: Vec<PathBuf> = system.iter().map(PathBuf::from).collect();
+        readable.extend([&self.qemu, &self.kernel.elf].map(Clone::clone));
+        readable.push(initrd.to_path_buf());
+        let written = [&options.evidence, &options.int_log];
+        let writable = written.into_iter().flatten().cloned();
+        sandbox::Policy {
+            readable,
+            writable: writable.chain(["/dev/null".into()]).collect(),
+            environment: Vec::new(),
+            forks: false,
+            limits: MACHINE,
+            layers,
+        }
     }
 
     /// Boots the machine and stays connected until something ends. QEMU has ended afterwards.

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use evidence::Key;
+use sandbox::Layers;
 
 use crate::child::MachineExit;
 use crate::command::Session;
@@ -30,6 +31,8 @@ pub struct Machine {
     timeout: Duration,
     int_log: bool,
     kernel: Option<PathBuf>,
+    confined: Option<Layers>,
+    patience: Duration,
 }
 
 /// How a script ended and what it left.
@@ -84,6 +87,8 @@ impl Machine {
             timeout,
             int_log: false,
             kernel: None,
+            confined: None,
+            patience: BootWatch::PATIENCE,
         }
     }
 
@@ -171,6 +176,13 @@ impl Machine {
         self
     }
 
+    /// Confines QEMU by what the host offers: for a kernel that nobody trusts.
+    #[must_use]
+    pub fn confined(mut self, layers: Option<Layers>) -> Self {
+        self.confined = layers;
+        self
+    }
+
     /// Has QEMU log every delivered interrupt: about 1.3 kB each, so not for long runs.
     #[must_use]
     pub fn int_log(mut self) -> Self {
@@ -190,6 +202,13 @@ impl Machine {
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = limit;
+        self
+    }
+
+    /// Waits for a boot as long as for the whole run.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.patience = self.timeout;
         self
     }
 
@@ -249,7 +268,7 @@ impl Machine {
             } else {
                 Goal::Ready
             },
-            patience: BootWatch::PATIENCE,
+            patience: self.patience,
             timeout: Some(self.timeout),
             until_prompt,
         }
@@ -276,6 +295,7 @@ impl Machine {
         if self.kernel.is_some() {
             return build().map(|prepared| Prepared {
                 launcher: self.launcher.clone(),
+                confined: self.confined,
                 ..prepared
             });
         }
@@ -284,6 +304,7 @@ impl Machine {
             .clone()?;
         Ok(Prepared {
             launcher: self.launcher.clone(),
+            confined: self.confined,
             ..prepared
         })
     }

@@ -13,6 +13,7 @@ use grader::say;
 use grader::status::Status;
 
 fn main() -> ExitCode {
+    sandbox::start_up(env::args_os().skip(1));
     let mut words = env::args_os().skip(1);
     if words.next().is_some_and(|word| word == BECOME) {
         eprintln!("kit: {}", child::become_qemu(words));

@@ -158,6 +158,9 @@ fn become_program(
     program: &Path,
     words: impl Iterator<Item = OsString>,
 ) -> Result<Infallible, String> {
+    // With namespaces all ends with their first process.
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(said("being tied to the launcher"))?;
     limit(&policy.limits)?;
     umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     set_no_new_privs(true).map_err(said("giving up privileges"))?;

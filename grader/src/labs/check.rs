@@ -3,6 +3,8 @@
 //! Nothing that the solution prints counts. The explorer's verdict comes from its own search, the machine's from
 //! the evidence channel, judged on the host.
 
+mod machine;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read;
@@ -11,23 +13,19 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use evidence::judge::{Verdict, judge};
-use evidence::{Key, Timeline, decode};
 use serde_json::Value;
 
+use super::court::{Court, Trust};
 use super::rig::{NotBuilt, Rig};
-use super::see::{self, Run};
-use super::{Check, Kind, Lab, Manifest, rules};
-use crate::machine::{self, Machine};
-use crate::status::{Doing, Failure, Status};
+use super::see::Run;
+use super::{Check, Kind, Lab, rules};
+use crate::status::{Doing, Failure};
 use crate::workspace::Workspace;
 
 /// How long exploring one check's scenes may take: the slowest takes seconds.
 const EXPLORING: Duration = Duration::from_secs(120);
 /// How much an explorer may say, in bytes.
 const MOST: u64 = 4 << 20;
-/// How long a machine may run.
-pub(super) const RUNNING: Duration = Duration::from_secs(120);
 /// The compiler's messages are shown up to so many lines.
 const LINES: usize = 40;
 
@@ -62,7 +60,7 @@ pub struct Solution<'l> {
     workspace: &'l Workspace,
     lab: &'l Lab,
     file: PathBuf,
-    kit: PathBuf,
+    court: Court<'l>,
     /// What is built around it, if it is Rust.
     rig: Option<Rig>,
     /// The run, if it is a script, once made.
@@ -76,7 +74,8 @@ pub struct Solution<'l> {
 
 impl<'l> Solution<'l> {
     /// `file` as a solution of `lab`. `slot` names the folder that it is built in; solutions that are checked at
-    /// the same time need different ones. `kit` is the program that starts machines.
+    /// the same time need different ones. `kit` is the program that starts machines, and `trust` says whose
+    /// solution it is.
     ///
     /// # Errors
     /// [`Status::Usage`] if the file cannot be read, [`Status::Host`] if the rig cannot be written.
@@ -86,6 +85,7 @@ impl<'l> Solution<'l> {
         file: &Path,
         slot: &str,
         kit: &Path,
+        trust: Trust,
     ) -> Result<Self, Failure> {
         let file = super::existing(file)?;
         let rig = match lab.module {
@@ -96,7 +96,7 @@ impl<'l> Solution<'l> {
             workspace,
             lab,
             file,
-            kit: kit.to_path_buf(),
+            court: Court::new(workspace, kit, trust),
             rig,
             run: None,
             explorer: None,
@@ -199,90 +199,6 @@ impl<'l> Solution<'l> {
         }))
     }
 
-    /// Whether the script lets a right protocol pass, or a wrong one fail.
-    fn breaks(&self, check: &Check) -> Result<Outcome, Failure> {
-        let bytes = std::fs::read(&self.file).doing("reading", &self.file)?;
-        let script = String::from_utf8_lossy(&bytes).into_owned();
-        let (of, mutant) = (
-            check.of.unwrap_or(0),
-            check.mutant.as_deref().unwrap_or_default(),
-        );
-        let manifest = Manifest::read(self.workspace)?;
-        let file = super::existing(&self.workspace.root.join("labs").join(mutant))?;
-        let slot = format!("lab-{}-{}", self.lab.number, check.id);
-        let rig = Rig::new(self.workspace, manifest.lab(of)?, &file, &slot)?;
-        let kernel = rig.kernel().map_err(super::failure)?;
-        let judged = self.judged(kernel, &script, check)?;
-        let again = Some(format!(
-            "cargo kit trace --judge --lab {of} --solution {} --deterministic --append watchdog=stop --script {}",
-            file.display(),
-            self.file.display()
-        ));
-        let finding = judged.verdict.findings.first();
-        let succeeded = judged.outcome.status == Status::Success && finding.is_none();
-        Ok(match (check.kind, succeeded) {
-            (Kind::Spares, true) => Outcome::Passed(String::new()),
-            (Kind::Spares, false) => failed(Told {
-                seen: finding.map_or(judged.outcome.complaint, |finding| finding.text.clone()),
-                picture: tail(&judged.outcome.transcript),
-                again,
-                ..Told::default()
-            }),
-            (_, true) => failed(Told {
-                seen:
-                    "the wrong protocol survives: the script succeeds, and the judge finds nothing"
-                        .into(),
-                again,
-                ..Told::default()
-            }),
-            (_, false) => Outcome::Passed(match finding {
-                Some(finding) if finding.invariant != 0 => {
-                    format!("broken: I{}", finding.invariant)
-                }
-                _ => judged.outcome.status.meaning().to_owned(),
-            }),
-        })
-    }
-
-    /// One thing about a solution that is a script.
-    fn see(&mut self, kind: Kind) -> Result<Outcome, Failure> {
-        let bytes = std::fs::read(&self.file).doing("reading", &self.file)?;
-        let script = String::from_utf8_lossy(&bytes).into_owned();
-        if self.run.is_none() {
-            self.run = Some(Run::make(self.workspace, &self.kit, &script)?);
-        }
-        let Some(run) = &self.run else {
-            unreachable!("it was made");
-        };
-        let seen = match kind {
-            Kind::SeeRuns => run.ends(),
-            Kind::SeeDead => run.dead().map(drop),
-            Kind::SeeOne => run.one(),
-            Kind::SeeCure => run.cure(),
-            _ => see::proof(&Run::make(
-                self.workspace,
-                &self.kit,
-                &see::without_faults(&script),
-            )?),
-        };
-        let again = format!(
-            "cargo kit run --deterministic --script {}",
-            self.file.display()
-        );
-        Ok(match seen {
-            Ok(()) => Outcome::Passed(String::new()),
-            Err(seen) => failed(Told {
-                picture: match kind {
-                    Kind::SeeRuns => tail(&run.transcript),
-                    _ => String::new(),
-                },
-                seen,
-                again: Some(again),
-                ..Told::default()
-            }),
-        })
-    }
-
     fn rules(&self) -> Result<Outcome, Failure> {
         let bytes = std::fs::read(&self.file).doing("reading", &self.file)?;
         let broken = match String::from_utf8(bytes) {
@@ -308,50 +224,6 @@ impl<'l> Solution<'l> {
     /// fewer the better.
     pub fn leaderboard(&self) -> Option<u64> {
         Some(self.instructions? + self.transfers? / 2)
-    }
-
-    fn instructions(&mut self, check: &Check) -> Result<Outcome, Failure> {
-        let kernel = match self.kernel() {
-            Ok(kernel) => kernel,
-            Err(why) => return not_built(why),
-        };
-        let machine = Machine::new(&self.kit)
-            .kernel(kernel)
-            .proto("student")
-            .word("watchdog=stop")
-            .deterministic()
-            .timeout(RUNNING);
-        let outcome = machine.script("bench protocols --json\n")?;
-        // The kernel's own line: a solution has no way to print.
-        let measured = outcome.json().pop();
-        let rows = measured
-            .as_ref()
-            .and_then(|line| line["protocols"].as_array());
-        let of = |name: &str| {
-            let row = rows?.iter().find(|row| row["protocol"] == name)?;
-            row["shootdown_ticks"].as_u64().filter(|&ticks| ticks > 0)
-        };
-        let (Some(ticks), Some(own)) = (of("student"), of("scoreboard")) else {
-            return Ok(failed(Told {
-                seen: format!("the kernel's benchmark did not end: {}", outcome.complaint),
-                picture: tail(&outcome.transcript),
-                ..Told::default()
-            }));
-        };
-        self.instructions = Some(ticks);
-        let again = format!(
-            "cargo kit run --lab {} --solution {} --deterministic --command 'bench protocols'",
-            self.lab.number,
-            self.file.display()
-        );
-        let percent = ticks * 100 / own;
-        let seen = format!("{ticks} instructions a shootdown, {percent} % of the kit's own");
-        Ok(within(
-            check,
-            percent,
-            &format!("{seen}; {{}} % will do"),
-            again,
-        ))
     }
 
     fn transfers(&mut self, check: &Check) -> Result<Outcome, Failure> {
@@ -475,99 +347,6 @@ impl<'l> Solution<'l> {
             )),
         }
     }
-
-    /// Runs `script` on `kernel` in the machine that `check` asks for, and judges what it leaves.
-    fn judged(&self, kernel: PathBuf, script: &str, check: &Check) -> Result<Judged, Failure> {
-        let folder = tempfile::tempdir_in(self.workspace.own_dir()?)
-            .map_err(|error| Failure::host(format!("making a folder for the evidence: {error}")))?;
-        let (file, key) = (folder.path().join("evidence"), fresh_key()?);
-        let mut machine = Machine::new(&self.kit)
-            .kernel(kernel)
-            .proto("student")
-            .word("watchdog=stop")
-            .deterministic()
-            .timeout(RUNNING)
-            .evidence(&file, key);
-        if let Some(cpus) = check.cpus {
-            machine = machine.cpus(cpus);
-        }
-        for word in &check.words {
-            machine = machine.word(word);
-        }
-        let outcome = machine.script(script)?;
-        let evidence = decode(&std::fs::read(&file).unwrap_or_default(), Some(&key));
-        let timeline = Timeline::new(evidence.records.clone());
-        Ok(Judged {
-            outcome,
-            verdict: judge(&evidence, &timeline),
-            sound: evidence.is_sound(),
-            shootdowns: timeline.shootdowns().len(),
-        })
-    }
-
-    fn machine(&self, check: &Check) -> Result<Outcome, Failure> {
-        let kernel = match self.kernel() {
-            Ok(kernel) => kernel,
-            Err(why) => return not_built(why),
-        };
-        let name = check.script.as_deref().unwrap_or_default();
-        let script = self.lab.path(self.workspace).join(name);
-        let text = std::fs::read_to_string(&script).doing("reading", &script)?;
-        let again = format!(
-            "cargo kit run --lab {} --solution {} --deterministic{}{} --script {}",
-            self.lab.number,
-            self.file.display(),
-            check
-                .cpus
-                .map_or(String::new(), |cpus| format!(" --cpus {cpus}")),
-            check
-                .words
-                .iter()
-                .map(|word| format!(" --append {word}"))
-                .collect::<String>(),
-            script.display()
-        );
-        let Judged {
-            outcome,
-            verdict,
-            sound,
-            shootdowns,
-        } = self.judged(kernel, &text, check)?;
-        // What a fault of the script's led to is for the script's own expectations.
-        let mut findings = verdict.findings.iter();
-        if let Some(finding) = findings.find(|finding| finding.fault.is_none()) {
-            return Ok(failed(Told {
-                invariant: (finding.invariant != 0).then_some(finding.invariant),
-                seen: finding.text.clone(),
-                picture: String::new(),
-                schedule: None,
-                again: Some(again),
-            }));
-        }
-        if outcome.status != Status::Success || !sound {
-            let seen = if outcome.complaint.is_empty() {
-                "the run left no whole evidence".to_owned()
-            } else {
-                outcome.complaint
-            };
-            return Ok(failed(Told {
-                seen,
-                picture: tail(&outcome.transcript),
-                again: Some(again),
-                ..Told::default()
-            }));
-        }
-        Ok(Outcome::Passed(format!("{shootdowns} shootdowns, judged")))
-    }
-}
-
-/// A script's run on a kernel with a solution in it.
-struct Judged {
-    outcome: machine::Outcome,
-    verdict: Verdict,
-    /// Whether the evidence is whole.
-    sound: bool,
-    shootdowns: usize,
 }
 
 /// Whether two answers say the same: numbers may be written in any way, words in any case.
@@ -613,15 +392,6 @@ fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(LINES);
     lines[from..].join("\n") + "\n"
-}
-
-/// A key that no solution can know.
-pub(super) fn fresh_key() -> Result<Key, Failure> {
-    let mut bytes = [0; 16];
-    let path = Path::new("/dev/urandom");
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
-    read.doing("reading", path)?;
-    Ok(Key::from_bytes(bytes))
 }
 
 /// Whether what was measured is no more than is allowed; `said` is what to say of it, with `{}` for that.

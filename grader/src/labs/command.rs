@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::check::{Outcome, Solution, Told};
+use super::court::Trust;
 use super::progress::Progress;
 use super::{Check, Lab, Manifest};
 use crate::run;
@@ -198,7 +199,7 @@ fn solution(workspace: &Workspace, lab: &Lab) -> Result<(), Failure> {
 fn check(workspace: &Workspace, lab: &Lab, args: &CheckArgs, kit: &Path) -> Result<(), Failure> {
     let file = lab.solution(workspace, args.file.as_deref())?;
     let slot = format!("lab-{}", lab.number);
-    let mut solution = Solution::new(workspace, lab, &file, &slot, kit)?;
+    let mut solution = Solution::new(workspace, lab, &file, &slot, kit, Trust::Own)?;
     let mut worst = None;
     let outcomes = solution.check(|check, outcome| {
         if args.json {
@@ -364,7 +365,7 @@ fn verify(workspace: &Workspace, lab: &Lab, kit: &Path) -> Result<(), Failure> {
     let wrong = |message: String| Failure::new(Status::CommandFailed, message);
     let first = |file: &str| -> Result<Option<(Check, Told)>, Failure> {
         let mut first = None;
-        Solution::new(workspace, lab, &folder.join(file), &slot, kit)?.check(
+        Solution::new(workspace, lab, &folder.join(file), &slot, kit, Trust::Own)?.check(
             |check, outcome| {
                 if let Outcome::Failed(told) = outcome {
                     first.get_or_insert_with(|| (check.clone(), told.clone()));

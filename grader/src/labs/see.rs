@@ -1,15 +1,11 @@
 //! Lab 1: a script, judged by what the CPUs read.
 
-use std::path::Path;
-
+use evidence::Timeline;
 use evidence::readings::{Age, Reading, changes, readings};
-use evidence::{Timeline, decode};
 use shootdown::CpuSet;
 
-use super::check::{RUNNING, fresh_key};
-use crate::machine::Machine;
+use super::court::Court;
 use crate::status::{Failure, Status};
-use crate::workspace::Workspace;
 
 /// A run of a script, and what it left.
 pub(super) struct Run {
@@ -17,7 +13,8 @@ pub(super) struct Run {
     /// What the machine printed.
     pub transcript: String,
     complaint: String,
-    sound: bool,
+    /// Why its evidence is not to be believed, if it is not.
+    doubt: Option<String>,
     timeline: Timeline,
     readings: Vec<Reading>,
 }
@@ -27,25 +24,15 @@ impl Run {
     ///
     /// # Errors
     /// What kept the machine from being started.
-    pub fn make(workspace: &Workspace, kit: &Path, script: &str) -> Result<Self, Failure> {
-        let folder = tempfile::tempdir_in(workspace.own_dir()?)
-            .map_err(|error| Failure::host(format!("making a folder for the evidence: {error}")))?;
-        let (file, key) = (folder.path().join("evidence"), fresh_key()?);
-        let machine = Machine::new(kit)
-            .deterministic()
-            .timeout(RUNNING)
-            .evidence(&file, key);
-        let outcome = machine.script(script)?;
-        let evidence = decode(&std::fs::read(&file).unwrap_or_default(), Some(&key));
-        let sound = evidence.is_sound();
-        let timeline = Timeline::new(evidence.records);
-        let readings = readings(&timeline);
+    pub fn make(court: &Court<'_>, script: &str) -> Result<Self, Failure> {
+        let judged = court.judged(court.machine(), script)?;
+        let readings = readings(&judged.timeline);
         Ok(Run {
-            status: outcome.status,
-            transcript: outcome.script_transcript(),
-            complaint: outcome.complaint,
-            sound,
-            timeline,
+            status: judged.outcome.status,
+            transcript: judged.outcome.script_transcript(),
+            complaint: judged.outcome.complaint,
+            doubt: judged.doubt,
+            timeline: judged.timeline,
             readings,
         })
     }
@@ -63,10 +50,7 @@ impl Run {
                 self.complaint.lines().next().unwrap_or_default()
             ));
         }
-        if !self.sound {
-            return Err("the run left no whole evidence".into());
-        }
-        Ok(())
+        self.doubt.clone().map_or(Ok(()), Err)
     }
 
     /// The first read through a dead translation.

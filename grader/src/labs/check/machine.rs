@@ -1,0 +1,207 @@
+//! The checks that run the machine.
+
+use std::path::PathBuf;
+
+use super::{Outcome, Solution, Told, failed, not_built, tail, within};
+use crate::labs::court::Judged;
+use crate::labs::rig::Rig;
+use crate::labs::see::{self, Run};
+use crate::labs::{Check, Kind, Manifest, existing, failure};
+use crate::machine::Machine;
+use crate::status::{Doing, Failure, Status};
+
+impl Solution<'_> {
+    /// Whether the check's script succeeds in the kernel, and the judge finds nothing.
+    pub(super) fn machine(&self, check: &Check) -> Result<Outcome, Failure> {
+        let kernel = match self.kernel() {
+            Ok(kernel) => kernel,
+            Err(why) => return not_built(why),
+        };
+        let name = check.script.as_deref().unwrap_or_default();
+        let script = self.lab.path(self.workspace).join(name);
+        let text = std::fs::read_to_string(&script).doing("reading", &script)?;
+        let again = Some(format!(
+            "cargo kit run --lab {} --solution {} --deterministic{} --script labs/{}/{name}",
+            self.lab.number,
+            self.file.display(),
+            options(check),
+            self.lab.folder
+        ));
+        let judged = self.court.judged(self.machine_for(check, kernel), &text)?;
+        if let Some(seen) = judged.doubt {
+            return Ok(failed(Told {
+                seen,
+                again,
+                ..Told::default()
+            }));
+        }
+        // What a fault of the script's led to is for the script's own expectations.
+        let mut findings = judged.verdict.findings.iter();
+        if let Some(finding) = findings.find(|finding| finding.fault.is_none()) {
+            return Ok(failed(Told {
+                invariant: (finding.invariant != 0).then_some(finding.invariant),
+                seen: finding.text.clone(),
+                picture: judged.lanes(finding),
+                schedule: None,
+                again,
+            }));
+        }
+        if judged.outcome.status != Status::Success {
+            return Ok(failed(Told {
+                seen: judged.outcome.complaint,
+                picture: tail(&judged.outcome.transcript),
+                again,
+                ..Told::default()
+            }));
+        }
+        let shootdowns = judged.timeline.shootdowns().len();
+        Ok(Outcome::Passed(format!("{shootdowns} shootdowns, judged")))
+    }
+
+    /// The machine that `check` asks for, with `kernel`.
+    fn machine_for(&self, check: &Check, kernel: PathBuf) -> Machine {
+        let mut machine = self.court.machine_with(kernel);
+        if let Some(cpus) = check.cpus {
+            machine = machine.cpus(cpus);
+        }
+        for word in &check.words {
+            machine = machine.word(word);
+        }
+        machine
+    }
+
+    /// Whether the script lets a right protocol pass, or a wrong one fail.
+    pub(super) fn breaks(&self, check: &Check) -> Result<Outcome, Failure> {
+        let (of, mutant) = (
+            check.of.unwrap_or(0),
+            check.mutant.as_deref().unwrap_or_default(),
+        );
+        let manifest = Manifest::read(self.workspace)?;
+        let file = existing(&self.workspace.root.join("labs").join(mutant))?;
+        let slot = format!("lab-{}-{}", self.lab.number, check.id);
+        let rig = Rig::new(self.workspace, manifest.lab(of)?, &file, &slot)?;
+        let kernel = rig.kernel().map_err(failure)?;
+        let judged = self
+            .court
+            .judged(self.machine_for(check, kernel), &self.script()?)?;
+        let again = Some(format!(
+            "cargo kit trace --judge --lab {of} --solution labs/{mutant} --deterministic --append watchdog=stop \
+             --script {}",
+            self.file.display()
+        ));
+        let Judged {
+            outcome, verdict, ..
+        } = judged;
+        let finding = verdict.findings.first();
+        let succeeded = outcome.status == Status::Success && finding.is_none();
+        Ok(match (check.kind, succeeded) {
+            (Kind::Spares, true) => Outcome::Passed(String::new()),
+            (Kind::Spares, false) => failed(Told {
+                seen: finding.map_or(outcome.complaint, |finding| finding.text.clone()),
+                picture: tail(&outcome.transcript),
+                again,
+                ..Told::default()
+            }),
+            (_, true) => failed(Told {
+                seen:
+                    "the wrong protocol survives: the script succeeds, and the judge finds nothing"
+                        .into(),
+                again,
+                ..Told::default()
+            }),
+            (_, false) => Outcome::Passed(match finding {
+                Some(finding) if finding.invariant != 0 => {
+                    format!("broken: I{}", finding.invariant)
+                }
+                _ => outcome.status.meaning().to_owned(),
+            }),
+        })
+    }
+
+    /// One thing about a solution that is a script.
+    pub(super) fn see(&mut self, kind: Kind) -> Result<Outcome, Failure> {
+        let script = self.script()?;
+        if self.run.is_none() {
+            self.run = Some(Run::make(&self.court, &script)?);
+        }
+        let Some(run) = &self.run else {
+            unreachable!("it was made");
+        };
+        let seen = match kind {
+            Kind::SeeRuns => run.ends(),
+            Kind::SeeDead => run.dead().map(drop),
+            Kind::SeeOne => run.one(),
+            Kind::SeeCure => run.cure(),
+            _ => see::proof(&Run::make(&self.court, &see::without_faults(&script))?),
+        };
+        let again = format!(
+            "cargo kit run --deterministic --script {}",
+            self.file.display()
+        );
+        Ok(match seen {
+            Ok(()) => Outcome::Passed(String::new()),
+            Err(seen) => failed(Told {
+                picture: match kind {
+                    Kind::SeeRuns => tail(&run.transcript),
+                    _ => String::new(),
+                },
+                seen,
+                again: Some(again),
+                ..Told::default()
+            }),
+        })
+    }
+
+    /// Whether a shootdown takes few instructions.
+    pub(super) fn instructions(&mut self, check: &Check) -> Result<Outcome, Failure> {
+        let kernel = match self.kernel() {
+            Ok(kernel) => kernel,
+            Err(why) => return not_built(why),
+        };
+        let machine = self.court.machine_with(kernel);
+        let outcome = self.court.measured(machine, "bench protocols --json\n")?;
+        // The kernel's own line: a solution has no way to print.
+        let measured = outcome.json().pop();
+        let rows = measured
+            .as_ref()
+            .and_then(|line| line["protocols"].as_array());
+        let of = |name: &str| {
+            let row = rows?.iter().find(|row| row["protocol"] == name)?;
+            row["shootdown_ticks"].as_u64().filter(|&ticks| ticks > 0)
+        };
+        let (Some(ticks), Some(own)) = (of("student"), of("scoreboard")) else {
+            return Ok(failed(Told {
+                seen: format!("the kernel's benchmark did not end: {}", outcome.complaint),
+                picture: tail(&outcome.transcript),
+                ..Told::default()
+            }));
+        };
+        self.instructions = Some(ticks);
+        let again = format!(
+            "cargo kit run --lab {} --solution {} --deterministic --command 'bench protocols'",
+            self.lab.number,
+            self.file.display()
+        );
+        let percent = ticks * 100 / own;
+        let seen = format!("{ticks} instructions a shootdown, {percent} % of the kit's own");
+        Ok(within(
+            check,
+            percent,
+            &format!("{seen}; {{}} % will do"),
+            again,
+        ))
+    }
+
+    /// The solution, if it is a script; what is no UTF-8 in it is replaced.
+    fn script(&self) -> Result<String, Failure> {
+        let bytes = std::fs::read(&self.file).doing("reading", &self.file)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// What makes `kit run` boot the machine that `check` asks for.
+fn options(check: &Check) -> String {
+    let cpus = check.cpus.map(|cpus| format!(" --cpus {cpus}"));
+    let words = check.words.iter().map(|word| format!(" --append {word}"));
+    cpus.into_iter().chain(words).collect()
+}

@@ -1,0 +1,212 @@
+//! Runs of the machine that are judged on the host: by the evidence channel, and by QEMU's own log of interrupts.
+//!
+//! Nothing that the guest prints counts, nor how fast the host is. A run is counted in instructions, and the machine
+//! ends by its own clock. What is left to the host's clock is a limit so far away that only a host which stands still
+//! reaches it, and that is the host's failure.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use evidence::judge::{Finding, Verdict, judge};
+use evidence::lanes::{self, View};
+use evidence::{Event, Evidence, Key, Kind, Timeline, decode};
+use sandbox::Layers;
+use shootdown::CpuSet;
+use shootdown::transport::VECTOR;
+
+use crate::machine::{Machine, Outcome};
+use crate::status::{Doing, Failure, Status};
+use crate::workspace::Workspace;
+
+/// How long the machine may run by its own clock: the longest script of a lab takes a tenth.
+const DEADLINE: &str = "deadline=10000";
+/// After that the host stands still.
+const STANDS_STILL: Duration = Duration::from_secs(3600);
+/// How wide lanes are drawn, in characters, wherever it is run.
+const WIDTH: usize = 100;
+
+/// Whose solution is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// One's own: every run is made once.
+    #[default]
+    Own,
+    /// A stranger's. QEMU is confined. Every run is made twice: both must leave the same evidence, byte by byte, and
+    /// the interrupts that QEMU says it delivered must be those that the evidence tells of.
+    Stranger(Layers),
+}
+
+/// Where runs are judged.
+#[derive(Clone, Debug)]
+pub struct Court<'w> {
+    workspace: &'w Workspace,
+    /// The program that starts machines.
+    kit: PathBuf,
+    trust: Trust,
+}
+
+/// A run, and what it left.
+pub struct Judged {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the judge says of its evidence.
+    pub verdict: Verdict,
+    /// What happened.
+    pub timeline: Timeline,
+    /// Why its evidence is not to be believed, if it is not.
+    pub doubt: Option<String>,
+}
+
+impl<'w> Court<'w> {
+    /// A court for solutions of that trust. `kit` is the program that starts machines.
+    pub fn new(workspace: &'w Workspace, kit: &Path, trust: Trust) -> Self {
+        Court {
+            workspace,
+            kit: kit.to_path_buf(),
+            trust,
+        }
+    }
+
+    /// A machine with the kit's own kernel, deterministic, to be changed and given to [`judged`](Court::judged).
+    pub fn machine(&self) -> Machine {
+        let layers = match self.trust {
+            Trust::Own => None,
+            Trust::Stranger(layers) => Some(layers),
+        };
+        Machine::new(&self.kit)
+            .deterministic()
+            .word(DEADLINE)
+            .timeout(STANDS_STILL)
+            .patient()
+            .confined(layers)
+    }
+
+    /// One with a kernel in which a solution is.
+    pub fn machine_with(&self, kernel: PathBuf) -> Machine {
+        self.machine()
+            .kernel(kernel)
+            .proto("student")
+            .word("watchdog=stop")
+    }
+
+    /// Runs `script` on `machine`, and judges what it leaves.
+    ///
+    /// # Errors
+    /// The host's, never the solution's: a machine that does not start, boot or end, two equal runs that leave
+    /// unequal evidence.
+    pub fn judged(&self, machine: Machine, script: &str) -> Result<Judged, Failure> {
+        let folder = tempfile::tempdir_in(self.workspace.own_dir()?)
+            .map_err(|error| Failure::host(format!("making a folder for the evidence: {error}")))?;
+        let (file, key) = (folder.path().join("evidence"), fresh_key()?);
+        let machine = machine.evidence(&file, key);
+        let (outcome, bytes) = run(&machine, script, &file)?;
+        let evidence = decode(&bytes, Some(&key));
+        let doubt = match self.trust {
+            Trust::Own => doubt(&evidence),
+            Trust::Stranger(_) => {
+                let (again, same) = run(&machine.int_log(), script, &file)?;
+                if same != bytes || again.status != outcome.status {
+                    return Err(Failure::host(
+                        "two runs of the same machine left unequal evidence",
+                    ));
+                }
+                doubt(&evidence).or_else(|| disagreement(&evidence, &again))
+            }
+        };
+        let timeline = Timeline::new(evidence.records.clone());
+        Ok(Judged {
+            verdict: judge(&evidence, &timeline),
+            outcome,
+            timeline,
+            doubt,
+        })
+    }
+
+    /// Runs `script` on `machine` for what the kernel itself prints.
+    ///
+    /// # Errors
+    /// As [`judged`](Court::judged).
+    pub fn measured(&self, machine: Machine, script: &str) -> Result<Outcome, Failure> {
+        let outcome = ended(machine.script(script)?)?;
+        if matches!(self.trust, Trust::Stranger(_))
+            && ended(machine.script(script)?)?.transcript != outcome.transcript
+        {
+            return Err(Failure::host(
+                "two runs of the same machine printed unequal figures",
+            ));
+        }
+        Ok(outcome)
+    }
+}
+
+impl Judged {
+    /// The shootdown that `finding` is about, as lanes.
+    pub fn lanes(&self, finding: &Finding) -> String {
+        let Some(number) = finding.shootdown else {
+            return String::new();
+        };
+        let view = View {
+            width: WIDTH,
+            ascii: false,
+            tsc_khz: 0,
+            cpus: CpuSet::EMPTY,
+        };
+        let lines = lanes::draw(&self.timeline, number, &view);
+        lines.iter().fold(String::new(), |all, line| {
+            all + line.to_string().trim_end() + "\n"
+        })
+    }
+}
+
+/// One run, and the evidence that it left.
+fn run(machine: &Machine, script: &str, file: &Path) -> Result<(Outcome, Vec<u8>), Failure> {
+    let outcome = ended(machine.script(script)?)?;
+    Ok((outcome, fs::read(file).doing("reading", file)?))
+}
+
+/// A run that the machine ended, and not the host.
+fn ended(outcome: Outcome) -> Result<Outcome, Failure> {
+    match outcome.status {
+        Status::Missing | Status::NotBooted | Status::Host | Status::Unfinished => {
+            Err(Failure::new(outcome.status, outcome.complaint))
+        }
+        _ => Ok(outcome),
+    }
+}
+
+/// Why the evidence is not to be believed by itself.
+fn doubt(evidence: &Evidence) -> Option<String> {
+    let first = evidence.defects.first().map(ToString::to_string);
+    (!evidence.is_sound()).then(|| {
+        let why = first.unwrap_or_else(|| "it has no end".to_owned());
+        format!("the run left no whole evidence: {why}")
+    })
+}
+
+/// Whether the evidence tells of other interrupts than those that QEMU delivered. The machine may end between the
+/// delivery and its record, on each CPU.
+fn disagreement(evidence: &Evidence, outcome: &Outcome) -> Option<String> {
+    let enters = evidence
+        .records
+        .iter()
+        .filter(|record| record.event == Event::Kind(Kind::Enter) && record.a == u64::from(VECTOR));
+    let recorded = enters.count() as u64;
+    let delivered = outcome.delivered.as_ref()?.of(VECTOR);
+    let cpus = evidence.totals.as_ref().map_or(0, Vec::len) as u64;
+    (delivered < recorded || delivered > recorded + cpus).then(|| {
+        format!(
+            "the evidence tells of {recorded} shootdown interrupts, and QEMU delivered {delivered}: it is forged"
+        )
+    })
+}
+
+/// A key that no solution can know.
+fn fresh_key() -> Result<Key, Failure> {
+    let mut bytes = [0; 16];
+    let path = Path::new("/dev/urandom");
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
+    read.doing("reading", path)?;
+    Ok(Key::from_bytes(bytes))
+}
