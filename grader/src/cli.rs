@@ -6,6 +6,7 @@ use crate::bench::{self, BenchArgs};
 use crate::doctor;
 use crate::explore::{self, ExploreArgs};
 use crate::gdb::{self, GdbArgs};
+use crate::grade::{self, GradeArgs};
 use crate::labs::{self, command::LabsArgs};
 use crate::run::{self, Outcome, RunArgs};
 use crate::say;
@@ -45,6 +46,9 @@ enum Command {
     Explore(ExploreArgs),
     /// The labs: start one, check your solution, get a hint
     Labs(LabsArgs),
+    /// Grade a submission: a verdict from evidence, whoever wrote it
+    #[command(after_help = Status::help())]
+    Grade(GradeArgs),
     /// Measure, and print ratios within one run
     Bench(BenchArgs),
 }
@@ -72,6 +76,7 @@ impl Cli {
             Some(Command::Trace(args)) => trace::trace(&args),
             Some(Command::Explore(args)) => explore::explore(&args),
             Some(Command::Labs(args)) => labs::command::labs(&args),
+            Some(Command::Grade(args)) => grade::grade(&args),
             Some(Command::Bench(args)) => bench::bench(&args).map(|()| Outcome::Done),
         }
     }

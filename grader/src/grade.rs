@@ -1,3 +1,106 @@
 //! `kit grade`: a submission in, a verdict out that is right, explained and repeatable.
+//!
+//! 1. **Evidence, not claims.** Nothing that a solution prints counts. The explorer searches on the host, the machine's
+//!    evidence is judged on the host, and held against what QEMU says it delivered ([`crate::labs::court`]).
+//! 2. **Three outcomes kept apart**: graded, not gradable, and the host failed. The last is never a student's zero.
+//! 3. **There is a report, whatever happens** ([`report`]), written whole after every check; what is in it is not done
+//!    again.
 
+pub mod digest;
+pub mod feedback;
+pub mod one;
 pub mod report;
+pub mod show;
+
+use std::env;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::labs::Manifest;
+use crate::run;
+use crate::status::{Failure, Status};
+use crate::workspace::Workspace;
+use one::{Grader, Order};
+use report::{Outcome, Passed};
+
+/// Arguments of `kit grade`.
+#[derive(Args, Clone, Debug)]
+pub struct GradeArgs {
+    /// The solution
+    file: PathBuf,
+
+    /// The lab's number
+    #[arg(long)]
+    lab: u8,
+
+    /// Who submitted it; else the file's name
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Keep the report here, and go on from there
+    #[arg(long, value_name = "OUT.json")]
+    report: Option<PathBuf>,
+
+    /// How strongly a submission has to be confined: full, strong, weak or limits
+    #[arg(long, default_value = "strong", value_parser = ["full", "strong", "weak", "limits"])]
+    tier: String,
+
+    /// Say everything of hidden checks too
+    #[arg(long)]
+    reveal: bool,
+
+    /// Print JSON: one object a check, then the report
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does what the arguments say. The points make no difference to the status.
+///
+/// # Errors
+/// [`Status::Usage`] for a lab that is not there, [`Status::Host`] if the host failed.
+pub fn grade(args: &GradeArgs) -> Result<run::Outcome, Failure> {
+    let workspace = Workspace::find()?;
+    let manifest = Manifest::read(&workspace)?;
+    let kit = env::current_exe()
+        .map_err(|error| Failure::host(format!("finding kit itself: {error}")))?;
+    let name = args.file.file_name().unwrap_or(args.file.as_os_str());
+    let order = Order {
+        name: args
+            .name
+            .clone()
+            .unwrap_or_else(|| name.to_string_lossy().into_owned()),
+        solution: regular(&args.file),
+        lab: manifest.lab(args.lab)?,
+        report: args.report.as_deref(),
+    };
+    let grader = Grader::new(&workspace, &kit, &args.tier, args.reveal)?;
+    let mut failed = false;
+    let report = grader.grade(&order, |checked| {
+        if args.json {
+            println!("{}", serde_json::json!(checked));
+        } else {
+            show::check(checked, !failed);
+        }
+        failed |= checked.passed == Passed::No;
+    })?;
+    if args.json {
+        println!("{}", serde_json::json!(report));
+    } else {
+        println!();
+        show::outcome(&report);
+    }
+    if report.outcome == Outcome::Infrastructure {
+        return Err(Failure::new(Status::Host, "this host could not grade it"));
+    }
+    Ok(run::Outcome::Done)
+}
+
+/// A file that is a file, and can be read.
+fn regular(file: &PathBuf) -> Result<PathBuf, String> {
+    match std::fs::symlink_metadata(file) {
+        Ok(data) if data.is_file() => Ok(file.clone()),
+        Ok(_) => Err(format!("{} is no regular file", file.display())),
+        Err(error) => Err(format!("{}: {error}", file.display())),
+    }
+}

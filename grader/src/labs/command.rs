@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::check::{Outcome, Solution, Told};
 use super::court::Trust;
 use super::progress::Progress;
 use super::{Check, Lab, Manifest};
+use crate::grade::{feedback, show};
 use crate::run;
 use crate::say;
 use crate::status::{Doing, Failure, Status};
@@ -205,7 +206,7 @@ fn check(workspace: &Workspace, lab: &Lab, args: &CheckArgs, kit: &Path) -> Resu
         if args.json {
             println!("{}", as_json(check, outcome));
         } else {
-            tell(check, outcome, worst.is_none());
+            show::check(&feedback::checked(lab, check, outcome), worst.is_none());
         }
         if let Outcome::Failed(told) = outcome {
             worst.get_or_insert_with(|| (check.clone(), told.clone()));
@@ -255,58 +256,6 @@ fn points(lab: &Lab, outcomes: &[Outcome]) -> u32 {
         .filter(|(_, outcome)| matches!(outcome, Outcome::Passed(_)))
         .map(|(check, _)| check.weight)
         .sum()
-}
-
-/// Says how a check came out; all of it for the first that failed.
-fn tell(check: &Check, outcome: &Outcome, first: bool) {
-    let colour = io::stdout().is_terminal() && say::colour_allowed();
-    let mark = |word: &str, code: &str| {
-        if colour {
-            format!("\x1b[{code}m{word}\x1b[0m")
-        } else {
-            word.to_owned()
-        }
-    };
-    match outcome {
-        Outcome::Passed(how) if how.is_empty() => {
-            println!("{}  {}", mark("ok  ", "32"), check.what);
-        }
-        Outcome::Passed(how) => println!("{}  {} ({how})", mark("ok  ", "32"), check.what),
-        Outcome::Skipped(id) => {
-            println!("{}  {} (after `{id}`)", mark("-   ", "2"), check.what);
-        }
-        Outcome::Failed(told) if !first => {
-            let seen = told.seen.lines().next().unwrap_or_default();
-            println!("{}  {}: {seen}", mark("FAIL", "1;31"), check.what);
-        }
-        Outcome::Failed(told) => {
-            println!("{}  {}", mark("FAIL", "1;31"), check.what);
-            explain(check, told);
-        }
-    }
-}
-
-fn explain(check: &Check, told: &Told) {
-    println!();
-    for line in told.picture.lines() {
-        println!("      {line}");
-    }
-    if !told.picture.is_empty() {
-        println!();
-    }
-    if let Some(invariant) = told.invariant {
-        println!("      breaks  I{invariant}");
-    }
-    for (number, line) in told.seen.lines().enumerate() {
-        let label = if number == 0 { "seen" } else { "" };
-        println!("      {label:<7} {line}");
-    }
-    println!("      why     {}", check.why);
-    println!("      hint    {}", check.hint);
-    if let Some(again) = &told.again {
-        println!("      again   {again}");
-    }
-    println!();
 }
 
 fn as_json(check: &Check, outcome: &Outcome) -> serde_json::Value {

@@ -1,0 +1,274 @@
+//! One submission of one lab, graded.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use sandbox::Layers;
+
+use super::report::{Checked, FORMAT, Outcome, Passed, Report};
+use super::{digest, feedback};
+use crate::labs::check::{self, Solution};
+use crate::labs::court::Trust;
+use crate::labs::{Check, Kind, Lab};
+use crate::status::{Doing, Failure};
+use crate::workspace::Workspace;
+
+/// What grades.
+#[derive(Clone, Debug)]
+pub struct Grader {
+    workspace: Workspace,
+    /// The program `kit`, which starts machines and confines them.
+    kit: PathBuf,
+    /// What confines submissions here.
+    layers: Layers,
+    /// What has to.
+    tier: String,
+    /// The digest of the kit.
+    tree: String,
+    /// Whether reports say everything of hidden checks.
+    reveal: bool,
+}
+
+/// What is to be graded.
+#[derive(Clone, Debug)]
+pub struct Order<'o> {
+    /// Who submitted.
+    pub name: String,
+    /// The solution; or why there is none.
+    pub solution: Result<PathBuf, String>,
+    /// The lab.
+    pub lab: &'o Lab,
+    /// Where the report is kept, and resumed from.
+    pub report: Option<&'o Path>,
+}
+
+impl Grader {
+    /// One that grades where submissions can be confined by `tier` at least.
+    ///
+    /// # Errors
+    /// [`crate::status::Status::Host`] if the tree cannot be read.
+    pub fn new(
+        workspace: &Workspace,
+        kit: &Path,
+        tier: &str,
+        reveal: bool,
+    ) -> Result<Self, Failure> {
+        Ok(Grader {
+            workspace: workspace.clone(),
+            kit: kit.to_path_buf(),
+            layers: Layers::of_this_host(kit),
+            tier: tier.to_owned(),
+            tree: digest::of_kit(workspace)?,
+            reveal,
+        })
+    }
+
+    /// Grades; says of each check how it came out as soon as it has. The report is written after every check, so that
+    /// there is one whatever happens, and what is in it is not done again. Whatever fails on this host is in it too.
+    ///
+    /// # Errors
+    /// [`crate::status::Status::Host`] if the report cannot be written.
+    pub fn grade(
+        &self,
+        order: &Order<'_>,
+        mut say: impl FnMut(&Checked),
+    ) -> Result<Report, Failure> {
+        let mut report = self.begin(order);
+        if matches!(report.outcome, Outcome::Graded | Outcome::NotGradable) {
+            report.checks.iter().for_each(say);
+            return Ok(report);
+        }
+        write(&report, order)?;
+        // A defect of kit's own is the host's failure as well, and leaves a report.
+        let went = catch_unwind(AssertUnwindSafe(|| {
+            self.carry_out(&mut report, order, &mut say)
+        }));
+        let failure = match went {
+            Ok(Ok(())) => None,
+            Ok(Err(failure)) => Some(failure.to_string()),
+            Err(_) => Some("kit panicked: what it said is on its standard error".to_owned()),
+        };
+        if let Some(reason) = failure {
+            report.outcome = Outcome::Infrastructure;
+            report.reason = reason;
+        }
+        report.points = match report.outcome {
+            Outcome::Graded => report.earned(),
+            _ => 0,
+        };
+        write(&report, order)?;
+        Ok(report)
+    }
+
+    /// The report as it is before anything was done: what an earlier run reached, if it graded the same.
+    fn begin(&self, order: &Order<'_>) -> Report {
+        let bytes = order
+            .solution
+            .as_ref()
+            .ok()
+            .and_then(|path| fs::read(path).ok());
+        let fresh = Report {
+            format: FORMAT.into(),
+            submission: order.name.clone(),
+            lab: order.lab.number,
+            title: order.lab.title.clone(),
+            solution: bytes.map_or(String::new(), |bytes| digest::of(&bytes)),
+            kit: self.tree.clone(),
+            sandbox: self.layers.to_string(),
+            outcome: Outcome::Running,
+            reason: String::new(),
+            points: 0,
+            of: order.lab.points(),
+            checks: order.lab.checks.iter().map(feedback::pending).collect(),
+            leaderboard: None,
+        };
+        let earlier = order.report.and_then(|path| Report::read(path).ok());
+        match earlier {
+            Some(earlier) if same(&earlier, &fresh) => match earlier.outcome {
+                Outcome::Graded | Outcome::NotGradable => earlier,
+                _ => Report {
+                    checks: earlier.checks,
+                    ..fresh
+                },
+            },
+            _ => fresh,
+        }
+    }
+
+    fn carry_out(
+        &self,
+        report: &mut Report,
+        order: &Order<'_>,
+        say: &mut dyn FnMut(&Checked),
+    ) -> Result<(), Failure> {
+        if self.layers.reaches(&self.tier) != Some(true) {
+            return Err(Failure::host(format!(
+                "a submission has to be confined by `{}` at least, and this host offers {}",
+                self.tier, self.layers
+            ))
+            .advise("--tier accepts less"));
+        }
+        let path = match &order.solution {
+            Ok(path) => path,
+            Err(reason) => {
+                report.outcome = Outcome::NotGradable;
+                report.reason.clone_from(reason);
+                return Ok(());
+            }
+        };
+        let place = Place::new(self, order.lab, path)?;
+        let trust = Trust::Stranger(self.layers);
+        let mut solution = Solution::new(
+            &self.workspace,
+            order.lab,
+            &place.file,
+            &place.slot,
+            &self.kit,
+            trust,
+        )?;
+        let mut passed = BTreeMap::new();
+        for (index, check) in order.lab.checks.iter().enumerate() {
+            if !done(&report.checks[index], check) {
+                let outcome = match check::missing(check, &passed) {
+                    Some(id) => check::Outcome::Skipped(id),
+                    None => solution.one(check)?,
+                };
+                let checked = place.scrub(&feedback::checked(order.lab, check, &outcome), path);
+                report.checks[index] = self.shown(checked);
+            }
+            let checked = &report.checks[index];
+            passed.insert(check.id.clone(), checked.passed == Passed::Yes);
+            say(checked);
+            let gradable = !matches!(check.kind, Kind::Rules | Kind::Compiles);
+            if checked.passed == Passed::No && !gradable {
+                report.outcome = Outcome::NotGradable;
+                report.reason = format!("{}\n{}", checked.actual, checked.log)
+                    .trim_end()
+                    .to_owned();
+                return Ok(());
+            }
+            write(report, order)?;
+        }
+        report.leaderboard = solution.leaderboard();
+        report.outcome = Outcome::Graded;
+        Ok(())
+    }
+
+    fn shown(&self, checked: Checked) -> Checked {
+        if checked.hidden && !self.reveal {
+            feedback::hidden(&checked)
+        } else {
+            checked
+        }
+    }
+}
+
+/// Whether two reports are of the same thing, graded by the same.
+fn same(one: &Report, other: &Report) -> bool {
+    let of = |report: &Report| {
+        (
+            report.submission.clone(),
+            report.lab,
+            report.solution.clone(),
+            report.kit.clone(),
+            report.sandbox.clone(),
+            report.checks.len(),
+        )
+    };
+    of(one) == of(other)
+}
+
+/// Whether an earlier run has carried it out. What is measured is measured again: the figure is not kept.
+fn done(checked: &Checked, check: &Check) -> bool {
+    matches!(checked.passed, Passed::Yes | Passed::No)
+        && !matches!(check.kind, Kind::Instructions | Kind::Transfers)
+}
+
+fn write(report: &Report, order: &Order<'_>) -> Result<(), Failure> {
+    order.report.map_or(Ok(()), |path| report.write(path))
+}
+
+/// A folder of its own for a solution that is graded; it goes with the value.
+struct Place {
+    folder: tempfile::TempDir,
+    /// The solution, under the name that the lab gives it.
+    file: PathBuf,
+    slot: String,
+}
+
+impl Place {
+    fn new(grader: &Grader, lab: &Lab, path: &Path) -> Result<Self, Failure> {
+        let parent = grader.workspace.own_dir()?;
+        let folder = tempfile::Builder::new()
+            .prefix("grade-")
+            .tempdir_in(&parent)
+            .doing("making a folder in", &parent)?;
+        let file = folder
+            .path()
+            .join(format!("{}.{}", lab.folder, lab.extension()));
+        let bytes = fs::read(path).doing("reading", path)?;
+        fs::write(&file, bytes).doing("writing", &file)?;
+        Ok(Place {
+            slot: format!("grade-{}-{}", lab.number, process::id()),
+            file,
+            folder,
+        })
+    }
+
+    /// What is told, with the names of files as the submitter knows them.
+    fn scrub(&self, checked: &Checked, path: &Path) -> Checked {
+        let (file, shown) = (self.file.display().to_string(), path.display().to_string());
+        let folder = format!("{}/", self.folder.path().display());
+        let text = |text: &String| text.replace(&file, &shown).replace(&folder, "");
+        let plain = |text: &String| text.replace(&folder, "");
+        Checked {
+            actual: plain(&checked.actual),
+            log: plain(&checked.log),
+            reproduce: checked.reproduce.as_ref().map(text),
+            ..checked.clone()
+        }
+    }
+}
