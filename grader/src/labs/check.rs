@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use evidence::judge::{Verdict, judge};
 use evidence::{Key, Timeline, decode};
 use serde_json::Value;
 
-use super::rig::{NotBuilt, Rig};
+use super::rig::{NotBuilt, Rig, Shared};
 use super::see::{self, Run};
 use super::{Check, Kind, Lab, Manifest, rules};
 use crate::machine::{self, Machine};
@@ -62,7 +63,8 @@ pub struct Solution<'l> {
     workspace: &'l Workspace,
     lab: &'l Lab,
     file: PathBuf,
-    kit: PathBuf,
+    /// What is built once for all solutions.
+    shared: Arc<Shared>,
     /// What is built around it, if it is Rust.
     rig: Option<Rig>,
     /// The run, if it is a script, once made.
@@ -76,27 +78,26 @@ pub struct Solution<'l> {
 
 impl<'l> Solution<'l> {
     /// `file` as a solution of `lab`. `slot` names the folder that it is built in; solutions that are checked at
-    /// the same time need different ones. `kit` is the program that starts machines.
+    /// the same time need different ones.
     ///
     /// # Errors
-    /// [`Status::Usage`] if the file cannot be read, [`Status::Host`] if the rig cannot be written.
+    /// [`Status::Usage`] if the file cannot be read.
     pub fn new(
-        workspace: &'l Workspace,
+        shared: &'l Arc<Shared>,
         lab: &'l Lab,
         file: &Path,
         slot: &str,
-        kit: &Path,
     ) -> Result<Self, Failure> {
         let file = super::existing(file)?;
         let rig = match lab.module {
-            Some(_) => Some(Rig::new(workspace, lab, &file, slot)?),
+            Some(_) => Some(Rig::new(shared, lab, &file, slot)?),
             None => None,
         };
         Ok(Solution {
-            workspace,
+            workspace: &shared.workspace,
             lab,
             file,
-            kit: kit.to_path_buf(),
+            shared: shared.clone(),
             rig,
             run: None,
             explorer: None,
@@ -210,7 +211,7 @@ impl<'l> Solution<'l> {
         let manifest = Manifest::read(self.workspace)?;
         let file = super::existing(&self.workspace.root.join("labs").join(mutant))?;
         let slot = format!("lab-{}-{}", self.lab.number, check.id);
-        let rig = Rig::new(self.workspace, manifest.lab(of)?, &file, &slot)?;
+        let rig = Rig::new(&self.shared, manifest.lab(of)?, &file, &slot)?;
         let kernel = rig.kernel().map_err(super::failure)?;
         let judged = self.judged(kernel, &script, &check.words)?;
         let again = Some(format!(
@@ -249,7 +250,7 @@ impl<'l> Solution<'l> {
         let bytes = std::fs::read(&self.file).doing("reading", &self.file)?;
         let script = String::from_utf8_lossy(&bytes).into_owned();
         if self.run.is_none() {
-            self.run = Some(Run::make(self.workspace, &self.kit, &script)?);
+            self.run = Some(Run::make(self.workspace, &self.shared.kit, &script)?);
         }
         let Some(run) = &self.run else {
             unreachable!("it was made");
@@ -261,7 +262,7 @@ impl<'l> Solution<'l> {
             Kind::SeeCure => run.cure(),
             _ => see::proof(&Run::make(
                 self.workspace,
-                &self.kit,
+                &self.shared.kit,
                 &see::without_faults(&script),
             )?),
         };
@@ -315,7 +316,7 @@ impl<'l> Solution<'l> {
             Ok(kernel) => kernel,
             Err(why) => return not_built(why),
         };
-        let machine = Machine::new(&self.kit)
+        let machine = Machine::new(&self.shared.kit)
             .kernel(kernel)
             .proto("student")
             .word("watchdog=stop")
@@ -481,7 +482,7 @@ impl<'l> Solution<'l> {
         let folder = tempfile::tempdir_in(self.workspace.own_dir()?)
             .map_err(|error| Failure::host(format!("making a folder for the evidence: {error}")))?;
         let (file, key) = (folder.path().join("evidence"), fresh_key()?);
-        let mut machine = Machine::new(&self.kit)
+        let mut machine = Machine::new(&self.shared.kit)
             .kernel(kernel)
             .proto("student")
             .word("watchdog=stop")
@@ -590,6 +591,10 @@ fn not_built(why: NotBuilt) -> Result<Outcome, Failure> {
         NotBuilt::Compiler(said) => Ok(failed(Told {
             seen: "the compiler says:".into(),
             picture: head(&said),
+            ..Told::default()
+        })),
+        NotBuilt::Limit(limit) => Ok(failed(Told {
+            seen: super::too_much(limit),
             ..Told::default()
         })),
     }
