@@ -12,12 +12,12 @@ pub mod one;
 pub mod report;
 pub mod show;
 
-use std::env;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::labs::Manifest;
+use crate::labs::rig::Shared;
 use crate::run;
 use crate::status::{Failure, Status};
 use crate::workspace::Workspace;
@@ -62,8 +62,7 @@ pub struct GradeArgs {
 pub fn grade(args: &GradeArgs) -> Result<run::Outcome, Failure> {
     let workspace = Workspace::find()?;
     let manifest = Manifest::read(&workspace)?;
-    let kit = env::current_exe()
-        .map_err(|error| Failure::host(format!("finding kit itself: {error}")))?;
+    let shared = Shared::of_this_program(&workspace)?;
     let name = args.file.file_name().unwrap_or(args.file.as_os_str());
     let order = Order {
         name: args
@@ -74,7 +73,7 @@ pub fn grade(args: &GradeArgs) -> Result<run::Outcome, Failure> {
         lab: manifest.lab(args.lab)?,
         report: args.report.as_deref(),
     };
-    let grader = Grader::new(&workspace, &kit, &args.tier, args.reveal)?;
+    let grader = Grader::new(&shared, &args.tier, args.reveal)?;
     let mut failed = false;
     let report = grader.grade(&order, |checked| {
         if args.json {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use rig::{NotBuilt, Rig};
+use rig::{NotBuilt, Rig, Shared};
 
 use crate::status::{Doing, Failure, Status};
 use crate::workspace::Workspace;
@@ -323,11 +323,12 @@ pub fn explorer(
 
 fn rig_of(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<Rig, Failure> {
     let manifest = Manifest::read(workspace)?;
+    let shared = Shared::of_this_program(workspace)?;
     let lab = manifest.lab(number)?;
     if let (Some((case, of)), None) = (&lab.case, file) {
         let case = existing(&lab.path(workspace).join(case))?;
         return Rig::new(
-            workspace,
+            &shared,
             manifest.lab(*of)?,
             &case,
             &format!("case-{number}"),
@@ -340,7 +341,7 @@ fn rig_of(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<Rig,
         );
     }
     let file = lab.solution(workspace, file)?;
-    Rig::new(workspace, lab, &file, &format!("lab-{number}"))
+    Rig::new(&shared, lab, &file, &format!("lab-{number}"))
 }
 
 fn failure(why: NotBuilt) -> Failure {
@@ -349,7 +350,13 @@ fn failure(why: NotBuilt) -> Failure {
         NotBuilt::Compiler(said) => {
             Failure::new(Status::Usage, "the solution does not compile").advise(said)
         }
+        NotBuilt::Limit(limit) => Failure::new(Status::Usage, too_much(limit)),
     }
+}
+
+/// What is said of a solution that exhausts what compiling may take.
+fn too_much(limit: sandbox::Limit) -> String {
+    format!("compiling the solution takes too much {}", limit.name())
 }
 
 /// Names another folder for students' own copies than `labs/work`.

@@ -5,6 +5,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Arc;
 
 use sandbox::Layers;
 
@@ -12,16 +13,15 @@ use super::report::{Checked, FORMAT, Outcome, Passed, Report};
 use super::{digest, feedback};
 use crate::labs::check::{self, Solution};
 use crate::labs::court::Trust;
+use crate::labs::rig::Shared;
 use crate::labs::{Check, Kind, Lab};
 use crate::status::{Doing, Failure};
-use crate::workspace::Workspace;
 
 /// What grades.
 #[derive(Clone, Debug)]
 pub struct Grader {
-    workspace: Workspace,
-    /// The program `kit`, which starts machines and confines them.
-    kit: PathBuf,
+    /// What is built once for all submissions.
+    shared: Arc<Shared>,
     /// What confines submissions here.
     layers: Layers,
     /// What has to.
@@ -50,18 +50,12 @@ impl Grader {
     ///
     /// # Errors
     /// [`crate::status::Status::Host`] if the tree cannot be read.
-    pub fn new(
-        workspace: &Workspace,
-        kit: &Path,
-        tier: &str,
-        reveal: bool,
-    ) -> Result<Self, Failure> {
+    pub fn new(shared: &Arc<Shared>, tier: &str, reveal: bool) -> Result<Self, Failure> {
         Ok(Grader {
-            workspace: workspace.clone(),
-            kit: kit.to_path_buf(),
-            layers: Layers::of_this_host(kit),
+            shared: Arc::clone(shared),
+            layers: shared.layers(),
             tier: tier.to_owned(),
-            tree: digest::of_kit(workspace)?,
+            tree: digest::of_kit(&shared.workspace)?,
             reveal,
         })
     }
@@ -161,14 +155,7 @@ impl Grader {
         };
         let place = Place::new(self, order.lab, path)?;
         let trust = Trust::Stranger(self.layers);
-        let mut solution = Solution::new(
-            &self.workspace,
-            order.lab,
-            &place.file,
-            &place.slot,
-            &self.kit,
-            trust,
-        )?;
+        let mut solution = Solution::new(&self.shared, order.lab, &place.file, &place.slot, trust)?;
         let mut passed = BTreeMap::new();
         for (index, check) in order.lab.checks.iter().enumerate() {
             if !done(&report.checks[index], check) {
@@ -241,7 +228,7 @@ struct Place {
 
 impl Place {
     fn new(grader: &Grader, lab: &Lab, path: &Path) -> Result<Self, Failure> {
-        let parent = grader.workspace.own_dir()?;
+        let parent = grader.shared.workspace.own_dir()?;
         let folder = tempfile::Builder::new()
             .prefix("grade-")
             .tempdir_in(&parent)

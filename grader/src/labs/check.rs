@@ -10,13 +10,14 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::court::{Court, Trust};
-use super::rig::{NotBuilt, Rig};
+use super::rig::{NotBuilt, Rig, Shared};
 use super::see::Run;
 use super::{Check, Kind, Lab, rules};
 use crate::status::{Doing, Failure};
@@ -61,6 +62,8 @@ pub struct Solution<'l> {
     lab: &'l Lab,
     file: PathBuf,
     court: Court<'l>,
+    /// What is built once for all solutions.
+    shared: Arc<Shared>,
     /// What is built around it, if it is Rust.
     rig: Option<Rig>,
     /// The run, if it is a script, once made.
@@ -74,29 +77,28 @@ pub struct Solution<'l> {
 
 impl<'l> Solution<'l> {
     /// `file` as a solution of `lab`. `slot` names the folder that it is built in; solutions that are checked at
-    /// the same time need different ones. `kit` is the program that starts machines, and `trust` says whose
-    /// solution it is.
+    /// the same time need different ones. `trust` says whose solution it is.
     ///
     /// # Errors
-    /// [`Status::Usage`] if the file cannot be read, [`Status::Host`] if the rig cannot be written.
+    /// [`Status::Usage`] if the file cannot be read.
     pub fn new(
-        workspace: &'l Workspace,
+        shared: &'l Arc<Shared>,
         lab: &'l Lab,
         file: &Path,
         slot: &str,
-        kit: &Path,
         trust: Trust,
     ) -> Result<Self, Failure> {
         let file = super::existing(file)?;
         let rig = match lab.module {
-            Some(_) => Some(Rig::new(workspace, lab, &file, slot)?),
+            Some(_) => Some(Rig::new(shared, lab, &file, slot)?),
             None => None,
         };
         Ok(Solution {
-            workspace,
+            workspace: &shared.workspace,
             lab,
             file,
-            court: Court::new(workspace, kit, trust),
+            court: Court::new(&shared.workspace, &shared.kit, trust),
+            shared: shared.clone(),
             rig,
             run: None,
             explorer: None,
@@ -381,6 +383,10 @@ fn not_built(why: NotBuilt) -> Result<Outcome, Failure> {
         NotBuilt::Compiler(said) => Ok(failed(Told {
             seen: "the compiler says:".into(),
             picture: head(&said),
+            ..Told::default()
+        })),
+        NotBuilt::Limit(limit) => Ok(failed(Told {
+            seen: super::too_much(limit),
             ..Told::default()
         })),
     }

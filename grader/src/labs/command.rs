@@ -13,6 +13,7 @@ use serde_json::json;
 use super::check::{Outcome, Solution, Told};
 use super::court::Trust;
 use super::progress::Progress;
+use super::rig::Shared;
 use super::{Check, Lab, Manifest};
 use crate::grade::{feedback, show};
 use crate::run;
@@ -82,21 +83,19 @@ struct CheckArgs {
 pub fn labs(args: &LabsArgs) -> Result<run::Outcome, Failure> {
     let workspace = Workspace::find()?;
     let manifest = Manifest::read(&workspace)?;
-    let kit = env::current_exe()
-        .map_err(|error| Failure::host(format!("finding kit itself: {error}")))?;
     match args.action.as_ref().unwrap_or(&Action::List) {
         Action::List => list(&workspace, &manifest)?,
         Action::Start { lab } => start(&workspace, manifest.lab(*lab)?)?,
         Action::Hint { lab } => hint(&workspace, manifest.lab(*lab)?)?,
         Action::Reset { lab } => reset(&workspace, manifest.lab(*lab)?)?,
-        Action::Check(args) => check(&workspace, manifest.lab(args.lab)?, args, &kit)?,
-        Action::Watch(args) => watch(&workspace, manifest.lab(args.lab)?, args, &kit)?,
+        Action::Check(args) => check(&workspace, manifest.lab(args.lab)?, args)?,
+        Action::Watch(args) => watch(&workspace, manifest.lab(args.lab)?, args)?,
         Action::Solution { lab } => solution(&workspace, manifest.lab(*lab)?)?,
         Action::Verify { lab } => match lab {
-            Some(number) => verify(&workspace, manifest.lab(*number)?, &kit)?,
+            Some(number) => verify(&workspace, manifest.lab(*number)?)?,
             None => {
                 for lab in &manifest.labs {
-                    verify(&workspace, lab, &kit)?;
+                    verify(&workspace, lab)?;
                 }
             }
         },
@@ -197,10 +196,11 @@ fn solution(workspace: &Workspace, lab: &Lab) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check(workspace: &Workspace, lab: &Lab, args: &CheckArgs, kit: &Path) -> Result<(), Failure> {
+fn check(workspace: &Workspace, lab: &Lab, args: &CheckArgs) -> Result<(), Failure> {
     let file = lab.solution(workspace, args.file.as_deref())?;
     let slot = format!("lab-{}", lab.number);
-    let mut solution = Solution::new(workspace, lab, &file, &slot, kit, Trust::Own)?;
+    let shared = Shared::of_this_program(workspace)?;
+    let mut solution = Solution::new(&shared, lab, &file, &slot, Trust::Own)?;
     let mut worst = None;
     let outcomes = solution.check(|check, outcome| {
         if args.json {
@@ -286,12 +286,12 @@ fn as_json(check: &Check, outcome: &Outcome) -> serde_json::Value {
 /// How often a file's time of change is looked at.
 const LOOK: Duration = Duration::from_millis(300);
 
-fn watch(workspace: &Workspace, lab: &Lab, args: &CheckArgs, kit: &Path) -> Result<(), Failure> {
+fn watch(workspace: &Workspace, lab: &Lab, args: &CheckArgs) -> Result<(), Failure> {
     let file = lab.solution(workspace, args.file.as_deref())?;
     let changed = || fs::metadata(&file).and_then(|data| data.modified()).ok();
     loop {
         let seen = changed();
-        match check(workspace, lab, args, kit) {
+        match check(workspace, lab, args) {
             Ok(()) => {}
             Err(failure) if failure.status == Status::CommandFailed => say::line(&failure),
             Err(failure) => return Err(failure),
@@ -306,15 +306,16 @@ fn watch(workspace: &Workspace, lab: &Lab, args: &CheckArgs, kit: &Path) -> Resu
 }
 
 /// Checks that the reference passes, that the starter fails, and that each wrong solution fails as it should.
-fn verify(workspace: &Workspace, lab: &Lab, kit: &Path) -> Result<(), Failure> {
+fn verify(workspace: &Workspace, lab: &Lab) -> Result<(), Failure> {
     let folder = lab.path(workspace);
     let slot = format!("verify-{}", lab.number);
+    let shared = Shared::of_this_program(workspace)?;
     let [reference, starter] =
         ["reference", "starter"].map(|name| format!("{name}.{}", lab.extension()));
     let wrong = |message: String| Failure::new(Status::CommandFailed, message);
     let first = |file: &str| -> Result<Option<(Check, Told)>, Failure> {
         let mut first = None;
-        Solution::new(workspace, lab, &folder.join(file), &slot, kit, Trust::Own)?.check(
+        Solution::new(&shared, lab, &folder.join(file), &slot, Trust::Own)?.check(
             |check, outcome| {
                 if let Outcome::Failed(told) = outcome {
                     first.get_or_insert_with(|| (check.clone(), told.clone()));

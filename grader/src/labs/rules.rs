@@ -63,7 +63,7 @@ const CORE: [&str; 12] = [
 /// The crates that a path may begin with.
 const CRATES: [&str; 4] = ["lab", "core", "crate", "self"];
 /// Source files are small.
-const LONGEST: usize = 200_000;
+pub const LONGEST: usize = 200_000;
 
 /// The rules that `source` breaks, in the order of lines; a source that is no Rust breaks one.
 pub fn broken(source: &str) -> Vec<Broken> {

@@ -79,7 +79,7 @@ impl Solution<'_> {
         let manifest = Manifest::read(self.workspace)?;
         let file = existing(&self.workspace.root.join("labs").join(mutant))?;
         let slot = format!("lab-{}-{}", self.lab.number, check.id);
-        let rig = Rig::new(self.workspace, manifest.lab(of)?, &file, &slot)?;
+        let rig = Rig::new(&self.shared, manifest.lab(of)?, &file, &slot)?;
         let kernel = rig.kernel().map_err(failure)?;
         let judged = self
             .court
