@@ -163,7 +163,7 @@ impl Grader {
                     Some(id) => check::Outcome::Skipped(id),
                     None => solution.one(check)?,
                 };
-                let checked = place.scrub(&feedback::checked(order.lab, check, &outcome), path);
+                let checked = place.scrub(&feedback::checked(order.lab, check, &outcome));
                 report.checks[index] = self.shown(checked);
             }
             let checked = &report.checks[index];
@@ -223,6 +223,8 @@ struct Place {
     folder: tempfile::TempDir,
     /// The solution, under the name that the lab gives it.
     file: PathBuf,
+    /// Where `kit labs start` puts a student's.
+    own: String,
     slot: String,
 }
 
@@ -233,28 +235,28 @@ impl Place {
             .prefix("grade-")
             .tempdir_in(&parent)
             .doing("making a folder in", &parent)?;
-        let file = folder
-            .path()
-            .join(format!("{}.{}", lab.folder, lab.extension()));
+        let name = format!("{}.{}", lab.folder, lab.extension());
+        let file = folder.path().join(&name);
         let bytes = fs::read(path).doing("reading", path)?;
         fs::write(&file, bytes).doing("writing", &file)?;
         Ok(Place {
             slot: format!("grade-{}-{}", lab.number, process::id()),
+            own: format!("labs/work/{name}"),
             file,
             folder,
         })
     }
 
-    /// What is told, with the names of files as the submitter knows them.
-    fn scrub(&self, checked: &Checked, path: &Path) -> Checked {
-        let (file, shown) = (self.file.display().to_string(), path.display().to_string());
+    /// What is told, with the names that the files have at the student's: where it was graded makes no difference.
+    fn scrub(&self, checked: &Checked) -> Checked {
+        let file = self.file.display().to_string();
         let folder = format!("{}/", self.folder.path().display());
-        let text = |text: &String| text.replace(&file, &shown).replace(&folder, "");
-        let plain = |text: &String| text.replace(&folder, "");
+        let name = |text: &String| text.replace(&folder, "");
+        let own = |text: &String| text.replace(&file, &self.own);
         Checked {
-            actual: plain(&checked.actual),
-            log: plain(&checked.log),
-            reproduce: checked.reproduce.as_ref().map(text),
+            actual: name(&checked.actual),
+            log: name(&checked.log),
+            reproduce: checked.reproduce.as_ref().map(own),
             ..checked.clone()
         }
     }
