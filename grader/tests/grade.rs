@@ -10,6 +10,9 @@ use std::thread;
 use common::{KIT, Running, signal, wait_for};
 use grader::grade::report::{Outcome, Passed, Report};
 use grader::labs::Manifest;
+use grader::labs::court::{Court, Trust};
+use grader::machine::Machine;
+use grader::status::Status;
 use grader::workspace::Workspace;
 use rustix::process::Signal;
 use sandbox::{Layers, Limits, Policy};
@@ -327,4 +330,20 @@ fn a_path_that_is_no_file_of_one_s_own() {
         report.reason
     );
     assert!(Path::new("/etc/hostname").exists());
+}
+
+#[test]
+fn evidence_that_depends_on_the_host() {
+    let workspace = Workspace::find().unwrap();
+    let trust = Trust::Stranger(Layers::of_this_host(Path::new(KIT)));
+    let court = Court::new(&workspace, Path::new(KIT), trust);
+    let script = "storm rounds=20\n";
+    let judged = court.judged(court.machine(), script).unwrap();
+    assert_eq!(judged.doubt, None);
+    assert!(judged.timeline.shootdowns().len() >= 80);
+    // Threads race: whatever is seen in one run is not seen in the other.
+    let racing = Machine::new(KIT).threaded();
+    let failure = court.judged(racing, script).err().expect("a failure");
+    assert_eq!(failure.status, Status::Host);
+    assert!(failure.message.contains("unequal"), "{failure}");
 }
