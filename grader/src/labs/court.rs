@@ -6,7 +6,9 @@
 
 use std::fs;
 use std::io::Read;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use evidence::judge::{Finding, Verdict, judge};
@@ -99,22 +101,32 @@ impl<'w> Court<'w> {
     pub fn judged(&self, machine: Machine, script: &str) -> Result<Judged, Failure> {
         let folder = tempfile::tempdir_in(self.workspace.own_dir()?)
             .map_err(|error| Failure::host(format!("making a folder for the evidence: {error}")))?;
-        let (file, key) = (folder.path().join("evidence"), fresh_key()?);
-        let machine = machine.evidence(&file, key);
-        let (outcome, bytes) = run(&machine, script, &file)?;
-        let evidence = decode(&bytes, Some(&key));
-        let doubt = match self.trust {
-            Trust::Own => doubt(&evidence),
+        let key = fresh_key()?;
+        let run = |name: &str, machine: Machine| {
+            let file = folder.path().join(name);
+            let outcome = ended(machine.evidence(&file, key).script(script)?)?;
+            Ok((outcome, fs::read(&file).doing("reading", &file)?))
+        };
+        let (outcome, bytes, logged) = match self.trust {
+            Trust::Own => {
+                let (outcome, bytes) = run("evidence", machine)?;
+                (outcome, bytes, None)
+            }
             Trust::Stranger(_) => {
-                let (again, same) = run(&machine.int_log(), script, &file)?;
+                let second = machine.clone().int_log();
+                let (first, second) = both(|| run("first", machine), || run("second", second));
+                let ((outcome, bytes), (again, same)) = (first?, second?);
                 if same != bytes || again.status != outcome.status {
                     return Err(Failure::host(
                         "two runs of the same machine left unequal evidence",
                     ));
                 }
-                doubt(&evidence).or_else(|| disagreement(&evidence, &again))
+                (outcome, bytes, Some(again))
             }
         };
+        let evidence = decode(&bytes, Some(&key));
+        let doubt =
+            doubt(&evidence).or_else(|| logged.and_then(|logged| disagreement(&evidence, &logged)));
         let timeline = Timeline::new(evidence.records.clone());
         Ok(Judged {
             verdict: judge(&evidence, &timeline),
@@ -129,15 +141,18 @@ impl<'w> Court<'w> {
     /// # Errors
     /// As [`judged`](Court::judged).
     pub fn measured(&self, machine: Machine, script: &str) -> Result<Outcome, Failure> {
-        let outcome = ended(machine.script(script)?)?;
-        if matches!(self.trust, Trust::Stranger(_))
-            && ended(machine.script(script)?)?.transcript != outcome.transcript
-        {
+        let run = || ended(machine.script(script)?);
+        if self.trust == Trust::Own {
+            return run();
+        }
+        let (first, second) = both(run, run);
+        let (first, second) = (first?, second?);
+        if first.transcript != second.transcript {
             return Err(Failure::host(
                 "two runs of the same machine printed unequal figures",
             ));
         }
-        Ok(outcome)
+        Ok(first)
     }
 }
 
@@ -160,10 +175,16 @@ impl Judged {
     }
 }
 
-/// One run, and the evidence that it left.
-fn run(machine: &Machine, script: &str, file: &Path) -> Result<(Outcome, Vec<u8>), Failure> {
-    let outcome = ended(machine.script(script)?)?;
-    Ok((outcome, fs::read(file).doing("reading", file)?))
+/// Does both at once.
+fn both<T: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> T) -> (T, T) {
+    thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        match first.join() {
+            Ok(first) => (first, second),
+            Err(panic) => resume_unwind(panic),
+        }
+    })
 }
 
 /// A run that the machine ended, and not the host.
