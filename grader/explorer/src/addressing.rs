@@ -178,34 +178,46 @@ impl Machine<'_> {
     /// No CPU outside the handler may hold what a shootdown that returned has taken away, nor use what is another
     /// space's.
     pub(crate) fn check(&self, state: &State) -> Result<(), Violation> {
+        self.unlawful(state).next().map_or(Ok(()), Err)
+    }
+
+    /// All that CPUs outside the handler can use and must not.
+    pub(crate) fn unlawful(&self, state: &State) -> impl Iterator<Item = Violation> {
         let l = &self.layout;
-        for cpu in (0..l.cpus).filter(|&cpu| state.handler(l, cpu).is_none()) {
-            let Some((context, space)) = self.usable(state, cpu) else {
-                continue;
-            };
-            for page in 0..l.pages {
-                let Some(held) = state.held(l, cpu, context, page) else {
-                    continue;
-                };
-                if u32::from(space) != SPACE.0 {
-                    return Err(Violation::Foreign {
-                        cpu: id(cpu),
-                        page: page as u8,
-                    });
-                }
-                let required = state.required(l, page);
-                if held < required {
-                    return Err(Violation::Stale {
-                        cpu: id(cpu),
-                        page: page as u8,
-                        held,
-                        required,
-                        user: self.mode().has_user_pcid() && self.in_user_mode(state, cpu),
-                    });
-                }
-            }
+        let cpus = (0..l.cpus).filter(move |&cpu| state.handler(l, cpu).is_none());
+        let usable = cpus.filter_map(move |cpu| Some((cpu, self.usable(state, cpu)?)));
+        usable.flat_map(move |(cpu, (context, space))| {
+            (0..l.pages).filter_map(move |page| {
+                let held = state.held(l, cpu, context, page)?;
+                self.speaks_against(state, cpu, space, page, held)
+            })
+        })
+    }
+
+    /// What is wrong about a translation of `page` for `space` that `cpu` can use.
+    fn speaks_against(
+        &self,
+        state: &State,
+        cpu: usize,
+        space: u8,
+        page: usize,
+        held: u16,
+    ) -> Option<Violation> {
+        let (cpu_id, number) = (id(cpu), page as u8);
+        if u32::from(space) != SPACE.0 {
+            return Some(Violation::Foreign {
+                cpu: cpu_id,
+                page: number,
+            });
         }
-        Ok(())
+        let required = state.required(&self.layout, page);
+        (held < required).then(|| Violation::Stale {
+            cpu: cpu_id,
+            page: number,
+            held,
+            required,
+            user: self.mode().has_user_pcid() && self.in_user_mode(state, cpu),
+        })
     }
 
     /// Whether `cpu` may walk the tables for `page` now, so that its TLB holds what they say.

@@ -30,6 +30,8 @@ mod host;
 mod machine;
 mod op;
 mod parallel;
+mod reach;
+mod reduce;
 mod report;
 mod ringing;
 pub mod scenes;
@@ -38,6 +40,7 @@ mod search;
 mod sharing;
 mod state;
 mod story;
+pub mod textbook;
 mod transfers;
 
 pub use addressing::Switching;

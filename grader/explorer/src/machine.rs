@@ -5,7 +5,7 @@ use crate::calls::{Call, Calls, LONGEST_CALL, NodeId, unknown};
 use crate::host::Source;
 use crate::op::{EXPIRED, Fence, GIVEN_UP, Op, WordId};
 use crate::ringing::{Apic, RingWords};
-use crate::sharing::{Accessor, Sharing};
+use crate::sharing::{Accessors, Sharing};
 use crate::state::{Buffered, Fault, Layout, State};
 use crate::story::{Impossible, Moment, What};
 use shootdown::{CpuId, CpuSet};
@@ -277,23 +277,18 @@ impl<'p> Machine<'p> {
         Ok(state)
     }
 
-    /// Everything that can happen in `state`. Where one CPU's next operation concerns nobody else
-    /// and nothing can come between, that alone: the rest can happen afterwards as well.
-    pub fn steps(&mut self, state: &State, reduce: bool, into: &mut Vec<Step>) {
+    /// Everything that can happen in `state`; `reduce` leaves out what need not happen yet.
+    pub fn steps(&self, state: &State, reduce: bool, into: &mut Vec<Step>) {
         into.clear();
         for cpu in 0..self.scene.cpus {
-            if reduce && self.is_private(state, cpu) {
-                into.clear();
-                into.push(Step::Do(cpu as u8));
-                return;
-            }
-            self.steps_of(state, cpu, into);
+            self.steps_of(state, cpu, reduce, into);
         }
     }
 
-    fn steps_of(&self, state: &State, cpu: usize, into: &mut Vec<Step>) {
+    fn steps_of(&self, state: &State, cpu: usize, reduce: bool, into: &mut Vec<Step>) {
         let (l, number) = (&self.layout, cpu as u8);
-        if self.can_do(state, cpu) {
+        let put_off = |node| reduce && self.is_put_off(state, cpu, node);
+        if self.can_do(state, cpu) && !self.next(state, cpu).is_some_and(put_off) {
             into.push(Step::Do(number));
         }
         self.commits(state, cpu, into);
@@ -388,7 +383,7 @@ impl<'p> Machine<'p> {
     }
 
     /// The operation that `cpu` would do next.
-    fn next(&self, state: &State, cpu: usize) -> Option<NodeId> {
+    pub(crate) fn next(&self, state: &State, cpu: usize) -> Option<NodeId> {
         let l = &self.layout;
         state
             .handler(l, cpu)
@@ -403,7 +398,7 @@ impl<'p> Machine<'p> {
         self.values.number(value)
     }
 
-    fn can_do(&self, state: &State, cpu: usize) -> bool {
+    pub(crate) fn can_do(&self, state: &State, cpu: usize) -> bool {
         let Some(node) = self.next(state, cpu) else {
             return false;
         };
@@ -415,24 +410,6 @@ impl<'p> Machine<'p> {
                 .condition_of(node)
                 .iter()
                 .any(|&(word, seen)| value(word) != seen)
-    }
-
-    fn is_private(&mut self, state: &State, cpu: usize) -> bool {
-        let Some(node) = self.next(state, cpu) else {
-            return false;
-        };
-        let handler = state.handler(&self.layout, cpu).is_some();
-        let undisturbed = handler || state.masked(&self.layout, cpu);
-        match self.calls.op(node) {
-            Op::Load { word, .. } => {
-                self.scene.apic.is_none()
-                    && !self.scene.scheduler
-                    && self.sharing.is_own(word, Accessor { cpu, handler })
-            }
-            Op::Store { .. } | Op::Fence(Fence::Release) => undisturbed,
-            Op::Invlpg(_) => undisturbed && state.buffered(&self.layout, cpu) == 0,
-            _ => false,
-        }
     }
 
     /// Whether a walk would find an entry of `page` that somebody has changed already, in a store
@@ -676,7 +653,7 @@ impl<'p> Machine<'p> {
             Op::InterruptsEnabled => return u64::from(!state.masked(&l, cpu)),
             Op::Load { word, .. } => return self.values.of(state.read(&l, cpu, word)),
             Op::Modify { word, change, .. } => {
-                self.note_write(state, cpu, word);
+                self.note_write(state, cpu, word, None);
                 state.drain(&l, cpu);
                 let before = self.values.of(state.memory(word));
                 let after = self.values.number(change.apply(before));
@@ -689,7 +666,7 @@ impl<'p> Machine<'p> {
                 release,
                 ..
             } => {
-                self.note_write(state, cpu, word);
+                self.note_write(state, cpu, word, Some(value));
                 if release {
                     self.barrier(state, cpu);
                 }
@@ -730,9 +707,12 @@ impl<'p> Machine<'p> {
         }
     }
 
-    fn note_write(&mut self, state: &State, cpu: usize, word: WordId) {
-        let handler = state.handler(&self.layout, cpu).is_some();
-        self.sharing.written(word, Accessor { cpu, handler });
+    fn note_write(&mut self, state: &State, cpu: usize, word: WordId, value: Option<u64>) {
+        let who = match state.handler(&self.layout, cpu) {
+            Some(_) => Accessors::handler(cpu),
+            None => Accessors::thread(cpu),
+        };
+        self.sharing.written(word, value, who);
     }
 
     /// In total store order every store is behind every earlier one already.

@@ -173,14 +173,22 @@ impl Fence {
 impl Op {
     /// Whether every store of this CPU is visible to others afterwards.
     pub const fn serialises(self) -> bool {
+        self.invalidates()
+            || matches!(
+                self,
+                Op::Modify { .. }
+                    | Op::Fence(Fence::Full)
+                    | Op::Send(_)
+                    | Op::IcrHigh(_)
+                    | Op::IcrLow(_)
+            )
+    }
+
+    /// Whether the TLB may hold less afterwards.
+    pub const fn invalidates(self) -> bool {
         matches!(
             self,
-            Op::Modify { .. }
-                | Op::Fence(Fence::Full)
-                | Op::Send(_)
-                | Op::IcrHigh(_)
-                | Op::IcrLow(_)
-                | Op::Invlpg(_)
+            Op::Invlpg(_)
                 | Op::ReloadCr3
                 | Op::FlushGlobal
                 | Op::LoadCr3 { .. }
