@@ -57,17 +57,15 @@ const fn bit(word: WordId) -> u128 {
 }
 
 /// Everything learnt about one protocol.
-#[derive(Clone)]
 pub struct Calls<'p> {
-    protocol: &'p dyn Protocol<Host>,
+    /// The code; without it nothing is learnt: what would have to be ends the step.
+    protocol: Option<&'p dyn Protocol<Host>>,
     nodes: Vec<Node>,
     roots: Vec<(Call, NodeId)>,
     /// The first page's entry; the others follow.
     entries: WordId,
     messages: Vec<String>,
     replays: u64,
-    /// Nothing is learnt: what would have to be ends the step.
-    frozen: bool,
 }
 
 /// Ends a step that would have to learn something.
@@ -85,19 +83,25 @@ pub const LONGEST_CALL: u32 = 400;
 impl<'p> Calls<'p> {
     pub(crate) fn new(protocol: &'p dyn Protocol<Host>, entries: WordId) -> Self {
         Calls {
-            protocol,
+            protocol: Some(protocol),
             nodes: Vec::new(),
             roots: Vec::new(),
             entries,
             messages: Vec::new(),
             replays: 0,
-            frozen: false,
         }
     }
 
-    /// From here on nothing is learnt.
-    pub(crate) fn freeze(&mut self) {
-        self.frozen = true;
+    /// The same, without the code.
+    pub(crate) fn frozen(&self) -> Calls<'static> {
+        Calls {
+            protocol: None,
+            nodes: self.nodes.clone(),
+            roots: self.roots.clone(),
+            entries: self.entries,
+            messages: self.messages.clone(),
+            replays: self.replays,
+        }
     }
 
     /// How often the code was run.
@@ -244,9 +248,9 @@ impl<'p> Calls<'p> {
     }
 
     fn learn(&mut self, call: Call, parent: Option<(NodeId, u64)>) -> NodeId {
-        if self.frozen {
+        let Some(protocol) = self.protocol else {
             unknown();
-        }
+        };
         let (mut answers, mut asked, mut at) = (Vec::new(), Vec::new(), parent);
         while let Some((node, answer)) = at {
             answers.push(answer);
@@ -256,7 +260,7 @@ impl<'p> Calls<'p> {
         answers.reverse();
         asked.reverse();
         self.replays += 1;
-        let reached = host::replay(&answers, &asked, || self.run(call));
+        let reached = host::replay(&answers, &asked, || self.run(protocol, call));
         let (op, at) = match reached {
             Reached::Asks(op, at) => (op, Some(at)),
             Reached::Over(Ok(())) => (Op::Return, None),
@@ -317,10 +321,10 @@ impl<'p> Calls<'p> {
         }
     }
 
-    fn run(&self, call: Call) -> Result<(), Abandoned> {
+    fn run(&self, protocol: &dyn Protocol<Host>, call: Call) -> Result<(), Abandoned> {
         match call {
             Call::Handle => {
-                self.protocol.handle(&Host);
+                protocol.handle(&Host);
                 Ok(())
             }
             Call::Ring { to, masked } => {
@@ -347,7 +351,7 @@ impl<'p> Calls<'p> {
                     }
                 };
                 let request = request.expect("the pages are canonical");
-                let outcome = self.protocol.shoot(&Host, request, Targets::Active);
+                let outcome = protocol.shoot(&Host, request, Targets::Active);
                 outcome.map(drop)
             }
         }

@@ -181,7 +181,6 @@ impl std::fmt::Display for Violation {
     }
 }
 
-#[derive(Clone)]
 pub(crate) struct Machine<'p> {
     pub scene: Scene,
     pub calls: Calls<'p>,
@@ -250,12 +249,21 @@ impl<'p> Machine<'p> {
 
     /// A machine that knows what this one does, and learns nothing: what it would have to learn ends the step by
     /// unwinding with [`Unknown`](crate::calls::Unknown). So several of them give equal states equal names.
-    pub fn frozen(&self) -> Self {
-        let mut frozen = self.clone();
-        frozen.calls.freeze();
-        frozen.sharing.freeze();
-        frozen.values.frozen = true;
-        frozen
+    pub fn frozen(&self) -> Machine<'static> {
+        let (mut sharing, mut values) = (self.sharing.clone(), self.values.clone());
+        sharing.freeze();
+        values.frozen = true;
+        Machine {
+            scene: self.scene.clone(),
+            calls: self.calls.frozen(),
+            entries: self.entries,
+            sharing,
+            log: None,
+            space_words: self.space_words.clone(),
+            ring_words: self.ring_words.clone(),
+            layout: self.layout,
+            values,
+        }
     }
 
     /// The state at the start: every TLB holds the first version of every page.

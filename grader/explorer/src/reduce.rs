@@ -128,28 +128,24 @@ impl Machine<'_> {
         } else {
             Accessors::thread(cpu)
         };
-        let (simple, empty) = (self.is_simple(), state.buffered(l, cpu) == 0);
-        // Where a store waits in the buffer for nothing else, and no later one can overtake it.
+        let simple = self.is_simple();
+        // No store can overtake an earlier one of the same CPU.
         let in_order = simple && self.scene.memory == Memory::Tso;
         let alone = match self.calls.op(node) {
             Op::Load { word, .. } => simple && self.stays_alone(state, word, None, still, false),
             Op::Store { .. } if undisturbed => true,
-            // An interrupt in between empties the buffer, which makes no difference if nobody can see the word before
-            // another store of this thread is visible.
+            // An interrupt that comes first does not find it in the buffer, which it empties. That makes no difference
+            // if nobody can see the word before another store of this thread is visible.
             Op::Store { word, .. } => {
                 in_order
-                    && empty
                     && !self.walks_to(state, word)
                     && self.stays_alone(state, word, None, still, true)
             }
             Op::Fence(Fence::Release) => undisturbed || in_order,
-            Op::Fence(Fence::Full) => simple && empty,
-            Op::LeaveCritical => simple,
+            Op::Fence(Fence::Full) | Op::LeaveCritical => simple,
             // In the handler nobody can use what it takes away.
-            Op::Invlpg(page) => {
-                empty && (in_handler || simple && self.is_only_changed_by(state, cpu, page))
-            }
-            Op::ReloadCr3 | Op::FlushGlobal => empty && in_handler,
+            Op::Invlpg(page) => in_handler || simple && self.is_only_changed_by(state, cpu, page),
+            Op::ReloadCr3 | Op::FlushGlobal => in_handler,
             _ => false,
         };
         alone && self.ends_quietly(state, cpu, node)
@@ -166,7 +162,7 @@ impl Machine<'_> {
                 self.waits_at(node) && self.calls.fails(node, value)
             }
             Op::Send(_) if !self.scene.send_fences => false,
-            op => op.serialises() && self.scene.apic.is_none() && state.buffered(l, cpu) > 0,
+            op => op.serialises() && state.buffered(l, cpu) > 0,
         }
     }
 

@@ -76,7 +76,7 @@ const BARRIER: u16 = u16::MAX;
 /// Everything that decides what can happen next: the words' values (by number), each CPU's flags,
 /// handler, thread and TLB, each thread's place, the versions required, what has gone wrong, and at the end
 /// the store buffers, one after the other.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct State(SmallVec<[u16; 128]>);
 
 impl Layout {

@@ -5,6 +5,7 @@ use crate::textbook::{Mutation, Textbook};
 
 mod again;
 mod comes;
+mod foreign;
 mod membership;
 mod parallel;
 mod random;

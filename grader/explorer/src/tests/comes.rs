@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashSet};
 
 /// What comes of a scene.
 #[derive(Default)]
-struct Comes {
+pub struct Comes {
     /// The states in which nothing can happen any more.
     ends: BTreeSet<State>,
     /// What can be used on the way and must not be; the way goes on.
@@ -23,7 +23,12 @@ struct Comes {
 
 impl Comes {
     /// `None` if there are more states than `limit`.
-    fn of(machine: &mut Machine<'_>, start: &State, reduce: bool, limit: usize) -> Option<Comes> {
+    pub fn of(
+        machine: &mut Machine<'_>,
+        start: &State,
+        reduce: bool,
+        limit: usize,
+    ) -> Option<Comes> {
         let (mut comes, mut seen) = (Comes::default(), HashSet::new());
         let (mut steps, mut stack) = (Vec::new(), vec![start.clone()]);
         while let Some(mut state) = stack.pop() {

@@ -12,7 +12,7 @@ use shootdown::{
 use std::sync::Arc;
 
 /// How many words a program has.
-const WORDS: usize = 4;
+const WORDS: usize = 3;
 
 /// What a program does next.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,7 @@ enum Does {
     WaitsForTwo(usize, usize),
     SkipsIf(u32, usize),
     ServesIf(usize),
+    AnswersIf(usize, usize),
     Disables,
     Enables,
     Enters,
@@ -50,7 +51,8 @@ fn does(random: &mut Random, handler: bool) -> Does {
         5 => Does::StoresLast(word, value),
         6 => Does::Swaps(word, value),
         7 => Does::SkipsIf(value, 1 + draw(random, 2)),
-        8 | 9 => Does::ServesIf(word),
+        8 => Does::ServesIf(word),
+        9 => Does::AnswersIf(word, draw(random, WORDS)),
         10 => Does::ReleaseFence,
         11 => Does::Fence,
         12 => Does::Sends,
@@ -141,6 +143,11 @@ impl Program {
                         m.invalidate(&request.expect("a page"));
                     }
                 }
+                Does::AnswersIf(word, other) => {
+                    if self.words[word].load(Acquire) == 1 {
+                        self.words[other].store(1, Relaxed);
+                    }
+                }
                 Does::Disables => m.disable_interrupts(),
                 Does::Enables => m.enable_interrupts(),
                 Does::Enters => {
@@ -228,7 +235,7 @@ fn scene(random: &mut Random, cpus: usize) -> Scene {
 #[test]
 fn a_step_left_out_that_something_comes_of() {
     let mut compared = 0;
-    for seed in 0..300 {
+    for seed in 0..250 {
         let mut random = Random::new(seed);
         let cpus = 2 + draw(&mut random, 2);
         let scene = scene(&mut random, cpus);
@@ -242,5 +249,5 @@ fn a_step_left_out_that_something_comes_of() {
         let what = format!("seed {seed}, {drawn:?} in {scene:?}");
         compared += usize::from(compare(&subject, &scene, 30_000, &what).is_some());
     }
-    assert!(compared > 250, "only {compared} are small enough");
+    assert!(compared > 200, "only {compared} are small enough");
 }
