@@ -39,6 +39,8 @@ fn main() {
         scheduler: false,
         switching: None,
         apic: None,
+        global: false,
+        nmi: None,
     };
     let settings = Settings {
         resend: with("lost"),

@@ -130,6 +130,7 @@ impl Machine<'_> {
             state.set_tables(l, cpu, tables);
             state.forget(l, cpu, 0);
             let contexts = [Some(0), self.user_context(pcid)];
+            let inside = inside || self.scene.global;
             for context in contexts.into_iter().flatten().filter(|_| inside) {
                 (0..l.pages).for_each(|page| state.set_held(l, cpu, context, page, Some(0)));
             }
@@ -162,6 +163,9 @@ impl Machine<'_> {
 
     /// Which translations a CPU can use, and whose they ought to be: a place in its TLB, and a space.
     pub(crate) fn usable(&self, state: &State, cpu: usize) -> Option<(usize, u8)> {
+        if self.scene.global {
+            return Some((0, SPACE.0 as u8));
+        }
         let tables = state.tables(&self.layout, cpu);
         if tables.space == 0 {
             return None;
@@ -216,7 +220,9 @@ impl Machine<'_> {
             page: number,
             held,
             required,
-            user: self.mode().has_user_pcid() && self.in_user_mode(state, cpu),
+            user: !self.scene.global
+                && self.mode().has_user_pcid()
+                && self.in_user_mode(state, cpu),
         })
     }
 
@@ -247,6 +253,19 @@ impl Machine<'_> {
         }
     }
 
+    /// What loading CR3 does to tables alone.
+    fn load_tables(&self, state: &mut State, cpu: usize, op: Op) {
+        if let Op::LoadCr3 { space, pcid, .. } = op {
+            let loaded = Tables {
+                space,
+                pcid,
+                deferred: false,
+                ..state.tables(&self.layout, cpu)
+            };
+            state.set_tables(&self.layout, cpu, loaded);
+        }
+    }
+
     /// Does an operation on translations and tables. Each serialises (SDM vol. 3A, 9.3).
     pub(crate) fn translate(&self, state: &mut State, cpu: usize, op: Op) {
         let l = &self.layout;
@@ -260,6 +279,9 @@ impl Machine<'_> {
         };
         if !matches!(op, Op::DeferUserFlush | Op::SetCurrent(_)) {
             state.drain(l, cpu);
+        }
+        if self.scene.global && op.spares_global() {
+            return self.load_tables(state, cpu, op);
         }
         match op {
             Op::Invlpg(page) => forget_page(state, current, page),
@@ -275,15 +297,11 @@ impl Machine<'_> {
                     state.forget(l, cpu, context);
                 }
             }
-            Op::FlushGlobal => (0..l.contexts).for_each(|context| state.forget(l, cpu, context)),
-            Op::LoadCr3 { space, pcid, keep } => {
-                let loaded = Tables {
-                    space,
-                    pcid,
-                    deferred: false,
-                    ..tables
-                };
-                state.set_tables(l, cpu, loaded);
+            Op::FlushGlobal | Op::FlushAllButGlobal => {
+                (0..l.contexts).for_each(|context| state.forget(l, cpu, context))
+            }
+            Op::LoadCr3 { pcid, keep, .. } => {
+                self.load_tables(state, cpu, op);
                 let goes = [self.context(pcid.into()), self.user_context(pcid)];
                 let keep = keep && self.mode().has_pcid();
                 for context in goes.into_iter().flatten().filter(|_| !keep) {

@@ -2,6 +2,7 @@
 
 use crate::host::{self, Host, Reached, SPACE, Source, address};
 use crate::op::{GIVEN_UP, Op, WordId};
+use core::ops::Range;
 use shootdown::{Abandoned, CpuSet, PAGE_SIZE, Point, Protocol, Request, Targets};
 
 /// A place in a call: an operation that was reached by certain answers.
@@ -20,6 +21,11 @@ pub enum Call {
         /// What the entries become.
         version: u8,
     },
+    /// Changes the entries of all pages, which are the kernel's, to `version`, and shoots everything down.
+    ChangeKernel {
+        /// What the entries become.
+        version: u8,
+    },
     /// Switches the CPU to the tables of a space: 1 is the pages', 2 another without any, 0 the kernel's.
     Activate(u8),
     /// Sends the shootdown interrupt, and nothing else.
@@ -31,6 +37,21 @@ pub enum Call {
     },
     /// The shootdown interrupt's handler.
     Handle,
+}
+
+impl Call {
+    /// The pages of `all` that are changed, and the version that they get.
+    pub(crate) fn changes(self, all: u8) -> Option<(Range<u8>, u8)> {
+        match self {
+            Call::Change {
+                first,
+                pages,
+                version,
+            } => Some((first..first + pages, version)),
+            Call::ChangeKernel { version } => Some((0..all, version)),
+            Call::Activate(_) | Call::Ring { .. } | Call::Handle => None,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -64,6 +85,8 @@ pub struct Calls<'p> {
     roots: Vec<(Call, NodeId)>,
     /// The first page's entry; the others follow.
     entries: WordId,
+    /// How many pages there are.
+    pages: u8,
     messages: Vec<String>,
     replays: u64,
 }
@@ -81,12 +104,13 @@ pub(crate) fn unknown() -> ! {
 pub const LONGEST_CALL: u32 = 400;
 
 impl<'p> Calls<'p> {
-    pub(crate) fn new(protocol: &'p dyn Protocol<Host>, entries: WordId) -> Self {
+    pub(crate) fn new(protocol: &'p dyn Protocol<Host>, entries: WordId, pages: u8) -> Self {
         Calls {
             protocol: Some(protocol),
             nodes: Vec::new(),
             roots: Vec::new(),
             entries,
+            pages,
             messages: Vec::new(),
             replays: 0,
         }
@@ -99,6 +123,7 @@ impl<'p> Calls<'p> {
             nodes: self.nodes.clone(),
             roots: self.roots.clone(),
             entries: self.entries,
+            pages: self.pages,
             messages: self.messages.clone(),
             replays: self.replays,
         }
@@ -321,6 +346,12 @@ impl<'p> Calls<'p> {
         }
     }
 
+    fn store_entries(&self, pages: Range<u8>, version: u8) {
+        for page in pages {
+            Host.store_pte(WordId(self.entries.0 + u16::from(page)), version);
+        }
+    }
+
     fn run(&self, protocol: &dyn Protocol<Host>, call: Call) -> Result<(), Abandoned> {
         match call {
             Call::Handle => {
@@ -335,14 +366,17 @@ impl<'p> Calls<'p> {
                 Host.activate(space);
                 Ok(())
             }
+            Call::ChangeKernel { version } => {
+                self.store_entries(0..self.pages, version);
+                let outcome = protocol.shoot(&Host, Request::global(), Targets::Active);
+                outcome.map(drop)
+            }
             Call::Change {
                 first,
                 pages,
                 version,
             } => {
-                for page in first..first + pages {
-                    Host.store_pte(WordId(self.entries.0 + u16::from(page)), version);
-                }
+                self.store_entries(first..first + pages, version);
                 let request = match pages {
                     1 => Request::page(SPACE, address(first)),
                     _ => {

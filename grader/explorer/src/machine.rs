@@ -3,6 +3,7 @@
 use crate::addressing::{SpaceWords, Switching};
 use crate::calls::{Call, Calls, LONGEST_CALL, NodeId, unknown};
 use crate::host::Source;
+use crate::nmi::Nmi;
 use crate::op::{EXPIRED, Fence, GIVEN_UP, Op, WordId};
 use crate::ringing::{Apic, RingWords};
 use crate::sharing::{Accessors, Sharing};
@@ -44,6 +45,10 @@ pub struct Scene {
     pub switching: Option<Switching>,
     /// The local APICs, where the code that sends is explored; `None` if interrupts are just sent.
     pub apic: Option<Apic>,
+    /// Whether the pages are the kernel's: translations of them are global, and good in every space.
+    pub global: bool,
+    /// The non-maskable interrupts that come.
+    pub nmi: Option<Nmi>,
 }
 
 /// How often something may go wrong, at any time.
@@ -94,6 +99,8 @@ pub enum Step {
     Accept(u8),
     /// An interrupt comes whose handler sends too.
     Disturb(u8),
+    /// A non-maskable interrupt comes, and its handler returns.
+    Nmi(u8),
 }
 
 /// What must not be.
@@ -112,6 +119,13 @@ pub enum Violation {
         required: u16,
         /// Whether in user mode, by a translation of the user tables.
         user: bool,
+    },
+    /// A non-maskable interrupt's handler read by a page's old version after the shootdown of it returned.
+    ReadByNmi {
+        /// The CPU.
+        cpu: CpuId,
+        /// The page.
+        page: u8,
     },
     /// A CPU can use a page of the space that it is no longer in.
     Foreign {
@@ -165,6 +179,11 @@ impl std::fmt::Display for Violation {
             Violation::Stale { cpu, page, .. } => write!(
                 f,
                 "CPU {cpu} can use the old translation of page {:#x} after its shootdown has returned",
+                crate::host::address(*page)
+            ),
+            Violation::ReadByNmi { cpu, page } => write!(
+                f,
+                "an NMI's handler on CPU {cpu} uses the old translation of page {:#x} after its shootdown has returned",
                 crate::host::address(*page)
             ),
             Violation::Foreign { cpu, page } => write!(
@@ -307,6 +326,9 @@ impl<'p> Machine<'p> {
         if self.disturbs(state, cpu) {
             into.push(Step::Disturb(number));
         }
+        if self.nmi_comes(state) {
+            into.push(Step::Nmi(number));
+        }
         let in_handler = state.handler(l, cpu).is_some();
         if state.irr(l, cpu) && !state.masked(l, cpu) && !in_handler {
             into.push(Step::Interrupt(number));
@@ -428,6 +450,11 @@ impl<'p> Machine<'p> {
         (0..self.scene.cpus).any(|cpu| state.buffer(&self.layout, cpu).any(stores))
     }
 
+    /// The version that a walk finds.
+    pub(crate) fn walked(&self, state: &State, page: u8) -> u16 {
+        self.values.of(state.memory(self.entry(page))) as u16
+    }
+
     fn entry(&self, page: u8) -> WordId {
         WordId(self.entries.0 + u16::from(page))
     }
@@ -457,7 +484,7 @@ impl<'p> Machine<'p> {
                 self.settle(state, cpu)?;
             }
             Step::Fill(cpu, page) => {
-                let version = self.values.of(state.memory(self.entry(page))) as u16;
+                let version = self.walked(state, page);
                 self.note(state, usize::from(cpu), What::Walks { page, version }, None);
                 if let Some((context, _)) = self.usable(state, usize::from(cpu)) {
                     state.set_held(
@@ -510,6 +537,7 @@ impl<'p> Machine<'p> {
                 self.note(state, usize::from(cpu), What::Disturbs, None);
                 self.disturb(state, usize::from(cpu));
             }
+            Step::Nmi(cpu) => self.take_nmi(state, usize::from(cpu))?,
             Step::GiveUp(cpu) => {
                 let cpu = usize::from(cpu);
                 self.note(state, cpu, What::GivesUp, None);
@@ -597,16 +625,10 @@ impl<'p> Machine<'p> {
         };
         self.note(state, cpu, what, None);
         // What was given up promises nothing: the old frame is not reused.
-        if acknowledged
-            && let Call::Change {
-                first,
-                pages,
-                version,
-            } = over
-        {
-            for page in first..first + pages {
-                let before = state.required(&l, usize::from(page));
-                state.set_required(&l, usize::from(page), before.max(u16::from(version)));
+        if acknowledged && let Some((pages, version)) = over.changes(self.scene.pages) {
+            for page in pages.map(usize::from) {
+                let before = state.required(&l, page);
+                state.set_required(&l, page, before.max(u16::from(version)));
             }
         }
         state.set_made(&l, thread, made + 1);
@@ -642,7 +664,7 @@ impl<'p> Machine<'p> {
     }
 
     /// Keeps what `cpu` does, if somebody wants to know.
-    fn note(&mut self, state: &State, cpu: usize, what: What, at: Option<Source>) {
+    pub(crate) fn note(&mut self, state: &State, cpu: usize, what: What, at: Option<Source>) {
         let in_handler = state.handler(&self.layout, cpu).is_some();
         if let Some(log) = &mut self.log {
             log.push(Moment {
@@ -693,6 +715,7 @@ impl<'p> Machine<'p> {
             | Op::SetCurrent(_)
             | Op::InvpcidPage(..)
             | Op::InvpcidContext(_)
+            | Op::FlushAllButGlobal
             | Op::InvlpgUser(_)
             | Op::DeferUserFlush => self.translate(state, cpu, op),
             Op::InterruptsOff => state.set_masked(&l, cpu, true),

@@ -133,7 +133,7 @@ impl Machine<'_> {
         let in_order = simple && self.scene.memory == Memory::Tso;
         let alone = match self.calls.op(node) {
             Op::Load { word, .. } => simple && self.stays_alone(state, word, None, still, false),
-            Op::Store { .. } if undisturbed => true,
+            Op::Store { .. } if undisturbed && self.scene.nmi.is_none() => true,
             // An interrupt that comes first does not find it in the buffer, which it empties. That makes no difference
             // if nobody can see the word before another store of this thread is visible.
             Op::Store { word, .. } => {
@@ -141,11 +141,13 @@ impl Machine<'_> {
                     && !self.walks_to(state, word)
                     && self.stays_alone(state, word, None, still, true)
             }
-            Op::Fence(Fence::Release) => undisturbed || in_order,
+            Op::Fence(Fence::Release) => in_order || undisturbed && self.scene.nmi.is_none(),
             Op::Fence(Fence::Full) | Op::LeaveCritical => simple,
-            // In the handler nobody can use what it takes away.
+            // What it takes away, a non-maskable interrupt's handler can use before.
+            op if op.invalidates() && self.scene.nmi.is_some() => false,
+            // In the handler nobody else can.
             Op::Invlpg(page) => in_handler || simple && self.is_only_changed_by(state, cpu, page),
-            Op::ReloadCr3 | Op::FlushGlobal => in_handler,
+            Op::ReloadCr3 | Op::FlushGlobal | Op::FlushAllButGlobal => in_handler,
             _ => false,
         };
         alone && self.ends_quietly(state, cpu, node)
@@ -170,7 +172,10 @@ impl Machine<'_> {
     fn is_only_changed_by(&self, state: &State, cpu: usize, page: u8) -> bool {
         let entry = WordId(self.entries.0 + u16::from(page));
         let l = &self.layout;
-        let changes = |call: &Call| matches!(*call, Call::Change { first, pages, .. } if (first..first + pages).contains(&page));
+        let changes = |call: &Call| {
+            let changed = call.changes(self.scene.pages);
+            changed.is_some_and(|(pages, _)| pages.contains(&page))
+        };
         let buffered = (0..l.cpus).any(|cpu| self.has_buffered(state, cpu, entry));
         let mut threads = self.scene.threads.iter().enumerate();
         self.scene.switching.is_none()

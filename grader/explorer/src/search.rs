@@ -256,7 +256,7 @@ pub(crate) fn with_machine<T>(
         apic,
     }));
     let entries = WordId((memory.len() - usize::from(scene.pages)) as u16);
-    let calls = Calls::new(&*protocol, entries);
+    let calls = Calls::new(&*protocol, entries, scene.pages);
     let mut machine = Machine::new(scene.clone(), calls, entries, memory.len());
     machine.space_words = words;
     machine.ring_words = ring_words;

@@ -60,16 +60,17 @@ pub(crate) enum Buffered {
 }
 
 /// What has gone wrong so far, each a count: interrupts lost, interrupts that came again, waits given up,
-/// sends between which another came.
+/// sends between which another came, non-maskable interrupts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
     Lost,
     Repeated,
     GivenUp,
     Disturbed,
+    Nmi,
 }
 
-const FAULTS: usize = 4;
+const FAULTS: usize = 5;
 
 const BARRIER: u16 = u16::MAX;
 

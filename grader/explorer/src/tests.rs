@@ -6,6 +6,7 @@ use crate::textbook::{Mutation, Textbook};
 mod again;
 mod comes;
 mod foreign;
+mod kernel;
 mod membership;
 mod parallel;
 mod random;
@@ -33,6 +34,8 @@ fn scene(cpus: usize, initiators: usize) -> Scene {
         scheduler: false,
         switching: None,
         apic: None,
+        global: false,
+        nmi: None,
     }
 }
 
@@ -256,10 +259,11 @@ fn a_right_protocol_that_is_taken_for_wrong() {
     }
 }
 
-/// Those that show without page-table isolation.
+/// Those that show without page-table isolation, and on pages that are not the kernel's.
 fn plain() -> impl Iterator<Item = Mutation> {
     let all = Mutation::ALL.iter().copied();
-    all.filter(|&mutation| mutation != Mutation::KernelTablesOnly)
+    let elsewhere = [Mutation::KernelTablesOnly, Mutation::NotGlobal];
+    all.filter(move |mutation| !elsewhere.contains(mutation))
 }
 
 #[test]

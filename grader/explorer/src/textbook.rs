@@ -60,11 +60,16 @@ mutations! {
     Transposed: 13,
     /// The handler forgets what the kernel's tables say, and leaves the user's.
     KernelTablesOnly: 16,
+    /// The handler's flush of everything leaves what is global.
+    NotGlobal: 16,
     /// A range without its last page.
     OffByOne: 17,
     /// The initiator is not pinned.
     NotPinned: 19,
 }
+
+/// The end of a request for everything.
+const EVERYTHING: u64 = u64::MAX;
 
 struct Words {
     start: HostWord<u64, RequestHead>,
@@ -115,7 +120,11 @@ impl Textbook {
     fn publish(&self, me: CpuId, request: &Request) -> u32 {
         let words = &self.requests[me.index()];
         words.start.store(request.start(), Relaxed);
-        words.end.store(request.end(), Relaxed);
+        let end = match request.operation() {
+            Operation::Global => EVERYTHING,
+            _ => request.end(),
+        };
+        words.end.store(end, Relaxed);
         let mut generation = words.generation.load(Relaxed) + 1;
         if self.has(Mutation::GenerationZero) {
             generation = 0;
@@ -177,6 +186,12 @@ impl Textbook {
         }
         if self.has(Mutation::NoInvalidation) {
             return;
+        }
+        if end == EVERYTHING {
+            return m.invalidate(&match self.mutation {
+                Mutation::NotGlobal => Request::space(crate::host::SPACE),
+                _ => Request::global(),
+            });
         }
         if self.has(Mutation::OffByOne) && end - start > 4096 {
             end -= 4096;

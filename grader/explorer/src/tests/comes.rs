@@ -72,6 +72,9 @@ impl Comes {
                 let unlawful = machine.unlawful(state);
                 self.unlawful.extend(unlawful.map(|it| format!("{it:?}")));
             }
+            Err(read @ Violation::ReadByNmi { .. }) => {
+                self.unlawful.insert(format!("{read:?}"));
+            }
             Err(_) => self.broken = true,
         }
     }
@@ -140,7 +143,12 @@ fn a_reduction_that_changes_what_comes_of_a_scene() {
                 assert!(reduced * 100 < whole, "{reduced} states of {whole}");
             }
         }
-        let mutations = plain().chain([Mutation::None, Mutation::KernelTablesOnly]);
+        let elsewhere = [
+            Mutation::None,
+            Mutation::KernelTablesOnly,
+            Mutation::NotGlobal,
+        ];
+        let mutations = plain().chain(elsewhere);
         for mutation in mutations {
             let what = format!("{mutation:?} in {}", named.name);
             compare(&textbook(mutation), &named.scene, limit, &what).expect("a small scene");

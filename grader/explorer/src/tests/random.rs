@@ -3,7 +3,7 @@
 
 use super::comes::compare;
 use crate::search::Random;
-use crate::{Call, Faults, Host, Memory, Scene, Script};
+use crate::{Call, Faults, Host, Memory, Nmi, Scene, Script};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use shootdown::{
     Abandoned, Acknowledged, CpuId, CpuSet, Destination, Machine as _, Plain, Protocol, Request,
@@ -217,6 +217,10 @@ fn scene(random: &mut Random, cpus: usize) -> Scene {
         repeated: u8::from(fault == 2),
         given_up: u8::from(fault == 3),
     };
+    scene.nmi = (draw(random, 4) == 0).then(|| Nmi {
+        times: 1,
+        reads: draw(random, 2) as u8,
+    });
     scene.threads = (0..initiators)
         .map(|cpu| Script {
             cpu: cpu as u8,
