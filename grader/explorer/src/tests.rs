@@ -295,6 +295,20 @@ fn a_counterexample_that_blames_another_invariant_or_cannot_be_replayed() {
     }
 }
 
+/// x86 keeps stores in order: what only the language's orderings forbid shows where stores are as late as those allow.
+#[test]
+fn a_relaxed_publish_or_a_missing_fence_that_does_no_harm() {
+    let named = |name| scenes::find(name).unwrap().scene;
+    for mutation in [Mutation::NoReleaseFence, Mutation::RelaxedPublish] {
+        assert_holds("again", &textbook(mutation), &named("again"));
+        let found = verify(&textbook(mutation), &named("again-weak"), 1_000_000).found;
+        assert!(found.is_some(), "{mutation:?}");
+    }
+    for right in ["again-weak", "both-weak"] {
+        assert_holds(right, &textbook(Mutation::None), &named(right));
+    }
+}
+
 #[test]
 fn a_line_of_the_source_that_is_not_the_protocol_s() {
     let scene = scenes::find("one").unwrap().scene;

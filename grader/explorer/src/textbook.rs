@@ -40,6 +40,8 @@ mutations! {
     ZeroBeforePublish: 1,
     /// Nothing orders the request before the zeros.
     NoReleaseFence: 1,
+    /// The request's generation is stored after the fence, relaxed: nothing orders it before the zeros.
+    RelaxedPublish: 1,
     /// The initiator does not wait.
     NoWait: 3,
     /// It may be preempted in the middle.
@@ -129,7 +131,9 @@ impl Textbook {
         if self.has(Mutation::GenerationZero) {
             generation = 0;
         }
-        words.generation.store(generation, Relaxed);
+        if !self.has(Mutation::RelaxedPublish) {
+            words.generation.store(generation, Relaxed);
+        }
         generation
     }
 
@@ -148,6 +152,10 @@ impl Textbook {
             let generation = self.publish(me, request);
             if !self.has(Mutation::NoReleaseFence) {
                 m.fence(Release);
+            }
+            if self.has(Mutation::RelaxedPublish) {
+                let words = &self.requests[me.index()];
+                words.generation.store(generation, Relaxed);
             }
             self.zero(me, targets);
             generation
