@@ -1,18 +1,21 @@
-//! Prints how many states the kit's protocols have, and how fast they are looked at.
+//! Prints how many states one of the kit's protocols has, and how long it took to look at them:
+//! `cargo run -p explorer --example states CPUS INITIATORS [PROTOCOL] [lost|repeated|weak]`.
 
-use explorer::{Call, Host, Memory, Scene, Script, verify};
-use shootdown::{Protocol, Scoreboard, Settings};
+use explorer::{Call, Faults, Host, Memory, Scene, Script, verify};
+use shootdown::{GlobalLock, Protocol, Queue, Scoreboard, Settings};
 
 fn main() {
-    let arguments: Vec<usize> = std::env::args()
-        .skip(1)
-        .filter_map(|a| a.parse().ok())
-        .collect();
-    let (cpus, initiators) = (arguments[0], arguments[1]);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| arguments.get(at).and_then(|word| word.parse().ok());
+    let (Some(cpus), Some(initiators)) = (number(0), number(1)) else {
+        eprintln!("states: two numbers were expected: CPUs, and how many of them initiate");
+        std::process::exit(2);
+    };
+    let with = |word: &str| arguments.iter().any(|argument| argument == word);
     let scene = Scene {
         cpus,
         threads: (0..initiators)
-            .map(|cpu| Script {
+            .map(|cpu: usize| Script {
                 cpu: cpu as u8,
                 calls: vec![Call::Change {
                     first: cpu as u8,
@@ -22,22 +25,43 @@ fn main() {
             })
             .collect(),
         pages: initiators as u8,
-        memory: Memory::Tso,
+        memory: if with("weak") {
+            Memory::Relaxed
+        } else {
+            Memory::Tso
+        },
         send_fences: true,
-        faults: explorer::Faults::default(),
+        faults: Faults {
+            lost: u8::from(with("lost")),
+            repeated: u8::from(with("repeated")),
+            given_up: 0,
+        },
         scheduler: false,
         switching: None,
         apic: None,
+        global: false,
+        nmi: None,
+    };
+    let settings = Settings {
+        resend: with("lost"),
+        ..Settings::default()
     };
     let subject = |machine: &Host, cpus: usize| -> Box<dyn Protocol<Host>> {
-        Box::new(Scoreboard::new(machine, cpus, Settings::default()))
+        if with("global-lock") {
+            Box::new(GlobalLock::new(machine, cpus, settings))
+        } else if with("queue") {
+            Box::new(Queue::new(machine, cpus, 2, settings))
+        } else {
+            Box::new(Scoreboard::new(machine, cpus, settings))
+        }
     };
     let begun = std::time::Instant::now();
     let outcome = verify(&subject, &scene, usize::MAX);
     println!(
-        "{} states, {:?}, complete {}",
+        "{} states, {:?}, complete {}, found {:?}",
         outcome.states,
         begun.elapsed(),
-        outcome.complete
+        outcome.complete,
+        outcome.found
     );
 }

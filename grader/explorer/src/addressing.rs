@@ -130,6 +130,7 @@ impl Machine<'_> {
             state.set_tables(l, cpu, tables);
             state.forget(l, cpu, 0);
             let contexts = [Some(0), self.user_context(pcid)];
+            let inside = inside || self.scene.global;
             for context in contexts.into_iter().flatten().filter(|_| inside) {
                 (0..l.pages).for_each(|page| state.set_held(l, cpu, context, page, Some(0)));
             }
@@ -162,6 +163,9 @@ impl Machine<'_> {
 
     /// Which translations a CPU can use, and whose they ought to be: a place in its TLB, and a space.
     pub(crate) fn usable(&self, state: &State, cpu: usize) -> Option<(usize, u8)> {
+        if self.scene.global {
+            return Some((0, SPACE.0 as u8));
+        }
         let tables = state.tables(&self.layout, cpu);
         if tables.space == 0 {
             return None;
@@ -178,34 +182,48 @@ impl Machine<'_> {
     /// No CPU outside the handler may hold what a shootdown that returned has taken away, nor use what is another
     /// space's.
     pub(crate) fn check(&self, state: &State) -> Result<(), Violation> {
+        self.unlawful(state).next().map_or(Ok(()), Err)
+    }
+
+    /// All that CPUs outside the handler can use and must not.
+    pub(crate) fn unlawful(&self, state: &State) -> impl Iterator<Item = Violation> {
         let l = &self.layout;
-        for cpu in (0..l.cpus).filter(|&cpu| state.handler(l, cpu).is_none()) {
-            let Some((context, space)) = self.usable(state, cpu) else {
-                continue;
-            };
-            for page in 0..l.pages {
-                let Some(held) = state.held(l, cpu, context, page) else {
-                    continue;
-                };
-                if u32::from(space) != SPACE.0 {
-                    return Err(Violation::Foreign {
-                        cpu: id(cpu),
-                        page: page as u8,
-                    });
-                }
-                let required = state.required(l, page);
-                if held < required {
-                    return Err(Violation::Stale {
-                        cpu: id(cpu),
-                        page: page as u8,
-                        held,
-                        required,
-                        user: self.mode().has_user_pcid() && self.in_user_mode(state, cpu),
-                    });
-                }
-            }
+        let cpus = (0..l.cpus).filter(move |&cpu| state.handler(l, cpu).is_none());
+        let usable = cpus.filter_map(move |cpu| Some((cpu, self.usable(state, cpu)?)));
+        usable.flat_map(move |(cpu, (context, space))| {
+            (0..l.pages).filter_map(move |page| {
+                let held = state.held(l, cpu, context, page)?;
+                self.speaks_against(state, cpu, space, page, held)
+            })
+        })
+    }
+
+    /// What is wrong about a translation of `page` for `space` that `cpu` can use.
+    fn speaks_against(
+        &self,
+        state: &State,
+        cpu: usize,
+        space: u8,
+        page: usize,
+        held: u16,
+    ) -> Option<Violation> {
+        let (cpu_id, number) = (id(cpu), page as u8);
+        if u32::from(space) != SPACE.0 {
+            return Some(Violation::Foreign {
+                cpu: cpu_id,
+                page: number,
+            });
         }
-        Ok(())
+        let required = state.required(&self.layout, page);
+        (held < required).then(|| Violation::Stale {
+            cpu: cpu_id,
+            page: number,
+            held,
+            required,
+            user: !self.scene.global
+                && self.mode().has_user_pcid()
+                && self.in_user_mode(state, cpu),
+        })
     }
 
     /// Whether `cpu` may walk the tables for `page` now, so that its TLB holds what they say.
@@ -235,6 +253,19 @@ impl Machine<'_> {
         }
     }
 
+    /// What loading CR3 does to tables alone.
+    fn load_tables(&self, state: &mut State, cpu: usize, op: Op) {
+        if let Op::LoadCr3 { space, pcid, .. } = op {
+            let loaded = Tables {
+                space,
+                pcid,
+                deferred: false,
+                ..state.tables(&self.layout, cpu)
+            };
+            state.set_tables(&self.layout, cpu, loaded);
+        }
+    }
+
     /// Does an operation on translations and tables. Each serialises (SDM vol. 3A, 9.3).
     pub(crate) fn translate(&self, state: &mut State, cpu: usize, op: Op) {
         let l = &self.layout;
@@ -248,6 +279,9 @@ impl Machine<'_> {
         };
         if !matches!(op, Op::DeferUserFlush | Op::SetCurrent(_)) {
             state.drain(l, cpu);
+        }
+        if self.scene.global && op.spares_global() {
+            return self.load_tables(state, cpu, op);
         }
         match op {
             Op::Invlpg(page) => forget_page(state, current, page),
@@ -263,15 +297,11 @@ impl Machine<'_> {
                     state.forget(l, cpu, context);
                 }
             }
-            Op::FlushGlobal => (0..l.contexts).for_each(|context| state.forget(l, cpu, context)),
-            Op::LoadCr3 { space, pcid, keep } => {
-                let loaded = Tables {
-                    space,
-                    pcid,
-                    deferred: false,
-                    ..tables
-                };
-                state.set_tables(l, cpu, loaded);
+            Op::FlushGlobal | Op::FlushAllButGlobal => {
+                (0..l.contexts).for_each(|context| state.forget(l, cpu, context))
+            }
+            Op::LoadCr3 { pcid, keep, .. } => {
+                self.load_tables(state, cpu, op);
                 let goes = [self.context(pcid.into()), self.user_context(pcid)];
                 let keep = keep && self.mode().has_pcid();
                 for context in goes.into_iter().flatten().filter(|_| !keep) {

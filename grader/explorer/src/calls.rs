@@ -1,8 +1,9 @@
 //! What the explored code asks, learnt call by call: a trie of operations and answers.
 
 use crate::host::{self, Host, Reached, SPACE, Source, address};
-use crate::op::{Op, WordId};
-use shootdown::{Abandoned, CpuSet, PAGE_SIZE, Protocol, Request, Targets};
+use crate::op::{GIVEN_UP, Op, WordId};
+use core::ops::Range;
+use shootdown::{Abandoned, CpuSet, PAGE_SIZE, Point, Protocol, Request, Targets};
 
 /// A place in a call: an operation that was reached by certain answers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -20,6 +21,11 @@ pub enum Call {
         /// What the entries become.
         version: u8,
     },
+    /// Changes the entries of all pages, which are the kernel's, to `version`, and shoots everything down.
+    ChangeKernel {
+        /// What the entries become.
+        version: u8,
+    },
     /// Switches the CPU to the tables of a space: 1 is the pages', 2 another without any, 0 the kernel's.
     Activate(u8),
     /// Sends the shootdown interrupt, and nothing else.
@@ -33,6 +39,21 @@ pub enum Call {
     Handle,
 }
 
+impl Call {
+    /// The pages of `all` that are changed, and the version that they get.
+    pub(crate) fn changes(self, all: u8) -> Option<(Range<u8>, u8)> {
+        match self {
+            Call::Change {
+                first,
+                pages,
+                version,
+            } => Some((first..first + pages, version)),
+            Call::ChangeKernel { version } => Some((0..all, version)),
+            Call::Activate(_) | Call::Ring { .. } | Call::Handle => None,
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Node {
     op: Op,
@@ -43,20 +64,31 @@ struct Node {
     next: Vec<(u64, NodeId)>,
     /// For a wait that failed: what it had looked at since it began, and what it saw.
     condition: Box<[(WordId, u64)]>,
+    /// Within a wait: where that is taken up again.
+    wait: Option<NodeId>,
+    /// The words that are loaded from here on, by [`bit`].
+    loads: u128,
+    /// And those that are stored to.
+    stores: u128,
+}
+
+/// A word in a set of them: some have the same.
+const fn bit(word: WordId) -> u128 {
+    1 << (word.0 % 128)
 }
 
 /// Everything learnt about one protocol.
-#[derive(Clone)]
 pub struct Calls<'p> {
-    protocol: &'p dyn Protocol<Host>,
+    /// The code; without it nothing is learnt: what would have to be ends the step.
+    protocol: Option<&'p dyn Protocol<Host>>,
     nodes: Vec<Node>,
     roots: Vec<(Call, NodeId)>,
     /// The first page's entry; the others follow.
     entries: WordId,
+    /// How many pages there are.
+    pages: u8,
     messages: Vec<String>,
     replays: u64,
-    /// Nothing is learnt: what would have to be ends the step.
-    frozen: bool,
 }
 
 /// Ends a step that would have to learn something.
@@ -72,21 +104,29 @@ pub(crate) fn unknown() -> ! {
 pub const LONGEST_CALL: u32 = 400;
 
 impl<'p> Calls<'p> {
-    pub(crate) fn new(protocol: &'p dyn Protocol<Host>, entries: WordId) -> Self {
+    pub(crate) fn new(protocol: &'p dyn Protocol<Host>, entries: WordId, pages: u8) -> Self {
         Calls {
-            protocol,
+            protocol: Some(protocol),
             nodes: Vec::new(),
             roots: Vec::new(),
             entries,
+            pages,
             messages: Vec::new(),
             replays: 0,
-            frozen: false,
         }
     }
 
-    /// From here on nothing is learnt.
-    pub(crate) fn freeze(&mut self) {
-        self.frozen = true;
+    /// The same, without the code.
+    pub(crate) fn frozen(&self) -> Calls<'static> {
+        Calls {
+            protocol: None,
+            nodes: self.nodes.clone(),
+            roots: self.roots.clone(),
+            entries: self.entries,
+            pages: self.pages,
+            messages: self.messages.clone(),
+            replays: self.replays,
+        }
     }
 
     /// How often the code was run.
@@ -96,7 +136,7 @@ impl<'p> Calls<'p> {
 
     /// Where `call` begins.
     pub(crate) fn begin(&mut self, call: Call) -> NodeId {
-        if let Some(&(_, root)) = self.roots.iter().find(|(known, _)| *known == call) {
+        if let Some(root) = self.root(call) {
             return root;
         }
         let root = self.learn(call, None);
@@ -117,6 +157,66 @@ impl<'p> Calls<'p> {
         self.nodes[usize::from(node.0)].depth
     }
 
+    /// Where `call` begins, if that is known.
+    pub(crate) fn root(&self, call: Call) -> Option<NodeId> {
+        let root = self.roots.iter().find(|(known, _)| *known == call);
+        root.map(|&(_, root)| root)
+    }
+
+    /// What comes after `node` was answered with `answer`, if that is known.
+    pub(crate) fn known_after(&self, node: NodeId, answer: u64) -> Option<NodeId> {
+        let known = self
+            .next_of(node)
+            .iter()
+            .find(|(known, _)| *known == answer);
+        known.map(|&(_, next)| next)
+    }
+
+    /// What is known to come after a place, by the answer there.
+    pub(crate) fn next_of(&self, node: NodeId) -> &[(u64, NodeId)] {
+        &self.nodes[usize::from(node.0)].next
+    }
+
+    /// The place from which everything can be come to that can be from `node`: within a wait, where it begins.
+    pub(crate) fn taken_up(&self, node: NodeId) -> NodeId {
+        self.nodes[usize::from(node.0)].wait.unwrap_or(node)
+    }
+
+    /// Whether an access of `word` may come from `node` on. False is certain, as far as is known.
+    pub(crate) fn may_access(&self, node: NodeId, word: WordId, reads: bool) -> bool {
+        let node = &self.nodes[usize::from(node.0)];
+        let all = if reads { node.loads } else { 0 } | node.stores;
+        all & bit(word) != 0
+    }
+
+    /// Whether `op` stores to `word`, or loads it if `reads`. Who invalidates a page may walk to its entry afterwards.
+    pub(crate) fn accesses(&self, op: Op, word: WordId, reads: bool) -> bool {
+        match op {
+            Op::Load { word: loaded, .. } => reads && loaded == word,
+            Op::Store { word: stored, .. } | Op::Modify { word: stored, .. } => stored == word,
+            Op::Invlpg(page) => reads && word.0 == self.entries.0 + u16::from(page),
+            _ => reads && op.invalidates() && word >= self.entries,
+        }
+    }
+
+    /// Whether `node` loads a word as the first thing of a wait's condition.
+    pub(crate) fn begins_condition(&self, node: NodeId) -> bool {
+        let node = &self.nodes[usize::from(node.0)];
+        let after = node.parent.map(|(parent, _)| self.op(parent));
+        matches!(node.op, Op::Load { .. }) && after == Some(Op::SpinStart)
+    }
+
+    /// Whether a wait's condition does not hold when `node` loads `value`, as far as is known.
+    pub(crate) fn fails(&self, node: NodeId, value: u64) -> bool {
+        let next = self.known_after(node, value);
+        next.is_some_and(|next| matches!(self.op(next), Op::SpinAgain { .. }))
+    }
+
+    /// How much has been learnt.
+    pub(crate) fn learnt(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// The message of a panic.
     pub fn message(&self, number: u16) -> &str {
         &self.messages[usize::from(number)]
@@ -124,8 +224,7 @@ impl<'p> Calls<'p> {
 
     /// What comes after `node` was answered with `answer`.
     pub(crate) fn after(&mut self, node: NodeId, answer: u64) -> NodeId {
-        let known = self.nodes[usize::from(node.0)].next.iter();
-        if let Some(&(_, next)) = known.clone().find(|(known, _)| *known == answer) {
+        if let Some(next) = self.known_after(node, answer) {
             return next;
         }
         let call = self.call_of(node);
@@ -174,9 +273,9 @@ impl<'p> Calls<'p> {
     }
 
     fn learn(&mut self, call: Call, parent: Option<(NodeId, u64)>) -> NodeId {
-        if self.frozen {
+        let Some(protocol) = self.protocol else {
             unknown();
-        }
+        };
         let (mut answers, mut asked, mut at) = (Vec::new(), Vec::new(), parent);
         while let Some((node, answer)) = at {
             answers.push(answer);
@@ -186,7 +285,7 @@ impl<'p> Calls<'p> {
         answers.reverse();
         asked.reverse();
         self.replays += 1;
-        let reached = host::replay(&answers, &asked, || self.run(call));
+        let reached = host::replay(&answers, &asked, || self.run(protocol, call));
         let (op, at) = match reached {
             Reached::Asks(op, at) => (op, Some(at)),
             Reached::Over(Ok(())) => (Op::Return, None),
@@ -201,6 +300,7 @@ impl<'p> Calls<'p> {
             Op::SpinAgain { .. } => self.loads_since_spin(parent),
             _ => Box::default(),
         };
+        let wait = parent.and_then(|(node, answer)| self.wait_after(node, answer));
         self.nodes.push(Node {
             op,
             at,
@@ -208,15 +308,54 @@ impl<'p> Calls<'p> {
             depth,
             next: Vec::new(),
             condition,
+            wait,
+            loads: 0,
+            stores: 0,
         });
+        self.note_accesses(op, self.nodes.len() - 1);
         let number = u16::try_from(self.nodes.len() - 1).expect("fewer than 65535 places");
         NodeId(number)
     }
 
-    fn run(&self, call: Call) -> Result<(), Abandoned> {
+    /// The wait that goes on after `node` was answered.
+    fn wait_after(&self, node: NodeId, answer: u64) -> Option<NodeId> {
+        match self.op(node) {
+            Op::SpinStart => Some(node),
+            Op::SpinAgain { .. } if answer == GIVEN_UP => None,
+            Op::Point(Point::Done) => None,
+            _ => self.nodes[usize::from(node.0)].wait,
+        }
+    }
+
+    /// Tells all places from which `op` can be come to.
+    fn note_accesses(&mut self, op: Op, at: usize) {
+        let (loads, stores) = match op {
+            Op::Load { word, .. } => (bit(word), 0),
+            Op::Store { word, .. } => (0, bit(word)),
+            Op::Modify { word, .. } => (bit(word), bit(word)),
+            Op::Invlpg(page) => (bit(WordId(self.entries.0 + u16::from(page))), 0),
+            _ if op.invalidates() => (u128::MAX, 0),
+            _ => return,
+        };
+        let mut at = Some(at);
+        while let Some(number) = at {
+            let node = &mut self.nodes[number];
+            node.loads |= loads;
+            node.stores |= stores;
+            at = node.parent.map(|(parent, _)| usize::from(parent.0));
+        }
+    }
+
+    fn store_entries(&self, pages: Range<u8>, version: u8) {
+        for page in pages {
+            Host.store_pte(WordId(self.entries.0 + u16::from(page)), version);
+        }
+    }
+
+    fn run(&self, protocol: &dyn Protocol<Host>, call: Call) -> Result<(), Abandoned> {
         match call {
             Call::Handle => {
-                self.protocol.handle(&Host);
+                protocol.handle(&Host);
                 Ok(())
             }
             Call::Ring { to, masked } => {
@@ -227,14 +366,17 @@ impl<'p> Calls<'p> {
                 Host.activate(space);
                 Ok(())
             }
+            Call::ChangeKernel { version } => {
+                self.store_entries(0..self.pages, version);
+                let outcome = protocol.shoot(&Host, Request::global(), Targets::Active);
+                outcome.map(drop)
+            }
             Call::Change {
                 first,
                 pages,
                 version,
             } => {
-                for page in first..first + pages {
-                    Host.store_pte(WordId(self.entries.0 + u16::from(page)), version);
-                }
+                self.store_entries(first..first + pages, version);
                 let request = match pages {
                     1 => Request::page(SPACE, address(first)),
                     _ => {
@@ -243,7 +385,7 @@ impl<'p> Calls<'p> {
                     }
                 };
                 let request = request.expect("the pages are canonical");
-                let outcome = self.protocol.shoot(&Host, request, Targets::Active);
+                let outcome = protocol.shoot(&Host, request, Targets::Active);
                 outcome.map(drop)
             }
         }

@@ -148,6 +148,7 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
     if options.scenes.is_empty() {
         options.scenes = scenes::all();
         options.scenes.extend(scenes::switching_all());
+        options.scenes.extend(scenes::kernel_all());
     }
     Ok(options)
 }

@@ -461,9 +461,11 @@ impl Tlb for Host {
             Invpcid::Context(pcid) => {
                 self.ask(Op::InvpcidContext(pcid.0));
             }
-            // No page here is global.
-            Invpcid::AllWithGlobal | Invpcid::AllButGlobal => {
+            Invpcid::AllWithGlobal => {
                 self.ask(Op::FlushGlobal);
+            }
+            Invpcid::AllButGlobal => {
+                self.ask(Op::FlushAllButGlobal);
             }
         }
     }

@@ -15,10 +15,11 @@
 //! interrupts between any two operations while they are enabled; store buffers ([`Memory`]); threads
 //! that are preempted and moved where the protocol lets them; interrupts that are lost or come again, and waits
 //! that are given up ([`Faults`]); CPUs that switch between spaces, with PCIDs and page-table isolation or without
-//! ([`Switching`]); the local APIC's command register, where the code that sends is explored ([`Apic`]).
+//! ([`Switching`]); the local APIC's command register, where the code that sends is explored ([`Apic`]); pages of the
+//! kernel, whose translations are global; non-maskable interrupts ([`Nmi`]).
 //!
 //! # What is not
-//! Loads are done in order. Addresses are a handful of pages of one space, none of them global. Time: a wait that
+//! Loads are done in order. Addresses are a handful of pages of one space, or of the kernel. Time: a wait that
 //! nothing can end is a hang, at once.
 #![forbid(unsafe_code)]
 
@@ -28,8 +29,11 @@ mod cause;
 pub mod command;
 mod host;
 mod machine;
+mod nmi;
 mod op;
 mod parallel;
+mod reach;
+mod reduce;
 mod report;
 mod ringing;
 pub mod scenes;
@@ -38,12 +42,14 @@ mod search;
 mod sharing;
 mod state;
 mod story;
+pub mod textbook;
 mod transfers;
 
 pub use addressing::Switching;
 pub use calls::Call;
 pub use host::{Host, HostWord, Source};
 pub use machine::{Faults, Memory, Scene, Script, Step, Violation};
+pub use nmi::Nmi;
 pub use op::{Change, EXPIRED, Fence, GIVEN_UP, Op, WordId};
 pub use ringing::Apic;
 pub use search::{Found, Outcome, Subject, sample, shortest, verify};

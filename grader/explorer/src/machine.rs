@@ -3,9 +3,10 @@
 use crate::addressing::{SpaceWords, Switching};
 use crate::calls::{Call, Calls, LONGEST_CALL, NodeId, unknown};
 use crate::host::Source;
+use crate::nmi::Nmi;
 use crate::op::{EXPIRED, Fence, GIVEN_UP, Op, WordId};
 use crate::ringing::{Apic, RingWords};
-use crate::sharing::{Accessor, Sharing};
+use crate::sharing::{Accessors, Sharing};
 use crate::state::{Buffered, Fault, Layout, State};
 use crate::story::{Impossible, Moment, What};
 use shootdown::{CpuId, CpuSet};
@@ -44,6 +45,10 @@ pub struct Scene {
     pub switching: Option<Switching>,
     /// The local APICs, where the code that sends is explored; `None` if interrupts are just sent.
     pub apic: Option<Apic>,
+    /// Whether the pages are the kernel's: translations of them are global, and good in every space.
+    pub global: bool,
+    /// The non-maskable interrupts that come.
+    pub nmi: Option<Nmi>,
 }
 
 /// How often something may go wrong, at any time.
@@ -94,6 +99,8 @@ pub enum Step {
     Accept(u8),
     /// An interrupt comes whose handler sends too.
     Disturb(u8),
+    /// A non-maskable interrupt comes, and its handler returns.
+    Nmi(u8),
 }
 
 /// What must not be.
@@ -112,6 +119,13 @@ pub enum Violation {
         required: u16,
         /// Whether in user mode, by a translation of the user tables.
         user: bool,
+    },
+    /// A non-maskable interrupt's handler read by a page's old version after the shootdown of it returned.
+    ReadByNmi {
+        /// The CPU.
+        cpu: CpuId,
+        /// The page.
+        page: u8,
     },
     /// A CPU can use a page of the space that it is no longer in.
     Foreign {
@@ -167,6 +181,11 @@ impl std::fmt::Display for Violation {
                 "CPU {cpu} can use the old translation of page {:#x} after its shootdown has returned",
                 crate::host::address(*page)
             ),
+            Violation::ReadByNmi { cpu, page } => write!(
+                f,
+                "an NMI's handler on CPU {cpu} uses the old translation of page {:#x} after its shootdown has returned",
+                crate::host::address(*page)
+            ),
             Violation::Foreign { cpu, page } => write!(
                 f,
                 "CPU {cpu} can use page {:#x} of a space that it is not in",
@@ -181,7 +200,6 @@ impl std::fmt::Display for Violation {
     }
 }
 
-#[derive(Clone)]
 pub(crate) struct Machine<'p> {
     pub scene: Scene,
     pub calls: Calls<'p>,
@@ -250,12 +268,21 @@ impl<'p> Machine<'p> {
 
     /// A machine that knows what this one does, and learns nothing: what it would have to learn ends the step by
     /// unwinding with [`Unknown`](crate::calls::Unknown). So several of them give equal states equal names.
-    pub fn frozen(&self) -> Self {
-        let mut frozen = self.clone();
-        frozen.calls.freeze();
-        frozen.sharing.freeze();
-        frozen.values.frozen = true;
-        frozen
+    pub fn frozen(&self) -> Machine<'static> {
+        let (mut sharing, mut values) = (self.sharing.clone(), self.values.clone());
+        sharing.freeze();
+        values.frozen = true;
+        Machine {
+            scene: self.scene.clone(),
+            calls: self.calls.frozen(),
+            entries: self.entries,
+            sharing,
+            log: None,
+            space_words: self.space_words.clone(),
+            ring_words: self.ring_words.clone(),
+            layout: self.layout,
+            values,
+        }
     }
 
     /// The state at the start: every TLB holds the first version of every page.
@@ -277,23 +304,18 @@ impl<'p> Machine<'p> {
         Ok(state)
     }
 
-    /// Everything that can happen in `state`. Where one CPU's next operation concerns nobody else
-    /// and nothing can come between, that alone: the rest can happen afterwards as well.
-    pub fn steps(&mut self, state: &State, reduce: bool, into: &mut Vec<Step>) {
+    /// Everything that can happen in `state`; `reduce` leaves out what need not happen yet.
+    pub fn steps(&self, state: &State, reduce: bool, into: &mut Vec<Step>) {
         into.clear();
         for cpu in 0..self.scene.cpus {
-            if reduce && self.is_private(state, cpu) {
-                into.clear();
-                into.push(Step::Do(cpu as u8));
-                return;
-            }
-            self.steps_of(state, cpu, into);
+            self.steps_of(state, cpu, reduce, into);
         }
     }
 
-    fn steps_of(&self, state: &State, cpu: usize, into: &mut Vec<Step>) {
+    fn steps_of(&self, state: &State, cpu: usize, reduce: bool, into: &mut Vec<Step>) {
         let (l, number) = (&self.layout, cpu as u8);
-        if self.can_do(state, cpu) {
+        let put_off = |node| reduce && self.is_put_off(state, cpu, node);
+        if self.can_do(state, cpu) && !self.next(state, cpu).is_some_and(put_off) {
             into.push(Step::Do(number));
         }
         self.commits(state, cpu, into);
@@ -303,6 +325,9 @@ impl<'p> Machine<'p> {
         }
         if self.disturbs(state, cpu) {
             into.push(Step::Disturb(number));
+        }
+        if self.nmi_comes(state) {
+            into.push(Step::Nmi(number));
         }
         let in_handler = state.handler(l, cpu).is_some();
         if state.irr(l, cpu) && !state.masked(l, cpu) && !in_handler {
@@ -388,7 +413,7 @@ impl<'p> Machine<'p> {
     }
 
     /// The operation that `cpu` would do next.
-    fn next(&self, state: &State, cpu: usize) -> Option<NodeId> {
+    pub(crate) fn next(&self, state: &State, cpu: usize) -> Option<NodeId> {
         let l = &self.layout;
         state
             .handler(l, cpu)
@@ -403,7 +428,7 @@ impl<'p> Machine<'p> {
         self.values.number(value)
     }
 
-    fn can_do(&self, state: &State, cpu: usize) -> bool {
+    pub(crate) fn can_do(&self, state: &State, cpu: usize) -> bool {
         let Some(node) = self.next(state, cpu) else {
             return false;
         };
@@ -417,30 +442,17 @@ impl<'p> Machine<'p> {
                 .any(|&(word, seen)| value(word) != seen)
     }
 
-    fn is_private(&mut self, state: &State, cpu: usize) -> bool {
-        let Some(node) = self.next(state, cpu) else {
-            return false;
-        };
-        let handler = state.handler(&self.layout, cpu).is_some();
-        let undisturbed = handler || state.masked(&self.layout, cpu);
-        match self.calls.op(node) {
-            Op::Load { word, .. } => {
-                self.scene.apic.is_none()
-                    && !self.scene.scheduler
-                    && self.sharing.is_own(word, Accessor { cpu, handler })
-            }
-            Op::Store { .. } | Op::Fence(Fence::Release) => undisturbed,
-            Op::Invlpg(_) => undisturbed && state.buffered(&self.layout, cpu) == 0,
-            _ => false,
-        }
-    }
-
     /// Whether a walk would find an entry of `page` that somebody has changed already, in a store
     /// that is not visible yet: any other walk does no harm.
     pub(crate) fn fills_late(&self, state: &State, page: u8) -> bool {
         let entry = self.entry(page);
         let stores = |buffered| matches!(buffered, Buffered::Store(word, _) if word == entry);
         (0..self.scene.cpus).any(|cpu| state.buffer(&self.layout, cpu).any(stores))
+    }
+
+    /// The version that a walk finds.
+    pub(crate) fn walked(&self, state: &State, page: u8) -> u16 {
+        self.values.of(state.memory(self.entry(page))) as u16
     }
 
     fn entry(&self, page: u8) -> WordId {
@@ -472,7 +484,7 @@ impl<'p> Machine<'p> {
                 self.settle(state, cpu)?;
             }
             Step::Fill(cpu, page) => {
-                let version = self.values.of(state.memory(self.entry(page))) as u16;
+                let version = self.walked(state, page);
                 self.note(state, usize::from(cpu), What::Walks { page, version }, None);
                 if let Some((context, _)) = self.usable(state, usize::from(cpu)) {
                     state.set_held(
@@ -525,6 +537,7 @@ impl<'p> Machine<'p> {
                 self.note(state, usize::from(cpu), What::Disturbs, None);
                 self.disturb(state, usize::from(cpu));
             }
+            Step::Nmi(cpu) => self.take_nmi(state, usize::from(cpu))?,
             Step::GiveUp(cpu) => {
                 let cpu = usize::from(cpu);
                 self.note(state, cpu, What::GivesUp, None);
@@ -612,16 +625,10 @@ impl<'p> Machine<'p> {
         };
         self.note(state, cpu, what, None);
         // What was given up promises nothing: the old frame is not reused.
-        if acknowledged
-            && let Call::Change {
-                first,
-                pages,
-                version,
-            } = over
-        {
-            for page in first..first + pages {
-                let before = state.required(&l, usize::from(page));
-                state.set_required(&l, usize::from(page), before.max(u16::from(version)));
+        if acknowledged && let Some((pages, version)) = over.changes(self.scene.pages) {
+            for page in pages.map(usize::from) {
+                let before = state.required(&l, page);
+                state.set_required(&l, page, before.max(u16::from(version)));
             }
         }
         state.set_made(&l, thread, made + 1);
@@ -657,7 +664,7 @@ impl<'p> Machine<'p> {
     }
 
     /// Keeps what `cpu` does, if somebody wants to know.
-    fn note(&mut self, state: &State, cpu: usize, what: What, at: Option<Source>) {
+    pub(crate) fn note(&mut self, state: &State, cpu: usize, what: What, at: Option<Source>) {
         let in_handler = state.handler(&self.layout, cpu).is_some();
         if let Some(log) = &mut self.log {
             log.push(Moment {
@@ -676,7 +683,7 @@ impl<'p> Machine<'p> {
             Op::InterruptsEnabled => return u64::from(!state.masked(&l, cpu)),
             Op::Load { word, .. } => return self.values.of(state.read(&l, cpu, word)),
             Op::Modify { word, change, .. } => {
-                self.note_write(state, cpu, word);
+                self.note_write(state, cpu, word, None);
                 state.drain(&l, cpu);
                 let before = self.values.of(state.memory(word));
                 let after = self.values.number(change.apply(before));
@@ -689,7 +696,7 @@ impl<'p> Machine<'p> {
                 release,
                 ..
             } => {
-                self.note_write(state, cpu, word);
+                self.note_write(state, cpu, word, Some(value));
                 if release {
                     self.barrier(state, cpu);
                 }
@@ -708,6 +715,7 @@ impl<'p> Machine<'p> {
             | Op::SetCurrent(_)
             | Op::InvpcidPage(..)
             | Op::InvpcidContext(_)
+            | Op::FlushAllButGlobal
             | Op::InvlpgUser(_)
             | Op::DeferUserFlush => self.translate(state, cpu, op),
             Op::InterruptsOff => state.set_masked(&l, cpu, true),
@@ -730,9 +738,12 @@ impl<'p> Machine<'p> {
         }
     }
 
-    fn note_write(&mut self, state: &State, cpu: usize, word: WordId) {
-        let handler = state.handler(&self.layout, cpu).is_some();
-        self.sharing.written(word, Accessor { cpu, handler });
+    fn note_write(&mut self, state: &State, cpu: usize, word: WordId, value: Option<u64>) {
+        let who = match state.handler(&self.layout, cpu) {
+            Some(_) => Accessors::handler(cpu),
+            None => Accessors::thread(cpu),
+        };
+        self.sharing.written(word, value, who);
     }
 
     /// In total store order every store is behind every earlier one already.

@@ -75,6 +75,8 @@ pub enum Op {
     ReloadCr3,
     /// Forgets every page, in every PCID.
     FlushGlobal,
+    /// Forgets every page that is not global, in every PCID: INVPCID, type 3.
+    FlushAllButGlobal,
     /// Loads CR3 with the tables of a space.
     LoadCr3 {
         /// The space's number.
@@ -173,20 +175,41 @@ impl Fence {
 impl Op {
     /// Whether every store of this CPU is visible to others afterwards.
     pub const fn serialises(self) -> bool {
+        self.invalidates()
+            || matches!(
+                self,
+                Op::Modify { .. }
+                    | Op::Fence(Fence::Full)
+                    | Op::Send(_)
+                    | Op::IcrHigh(_)
+                    | Op::IcrLow(_)
+            )
+    }
+
+    /// Whether the TLB may hold less afterwards.
+    pub const fn invalidates(self) -> bool {
         matches!(
             self,
-            Op::Modify { .. }
-                | Op::Fence(Fence::Full)
-                | Op::Send(_)
-                | Op::IcrHigh(_)
-                | Op::IcrLow(_)
-                | Op::Invlpg(_)
+            Op::Invlpg(_)
                 | Op::ReloadCr3
                 | Op::FlushGlobal
+                | Op::FlushAllButGlobal
                 | Op::LoadCr3 { .. }
                 | Op::InvpcidPage(..)
                 | Op::InvpcidContext(_)
                 | Op::InvlpgUser(_)
+        )
+    }
+
+    /// Whether it takes translations away, and leaves those that are global (SDM vol. 3A, 4.10.4.1).
+    pub const fn spares_global(self) -> bool {
+        matches!(
+            self,
+            Op::ReloadCr3
+                | Op::FlushAllButGlobal
+                | Op::LoadCr3 { .. }
+                | Op::InvpcidPage(..)
+                | Op::InvpcidContext(_)
         )
     }
 

@@ -150,6 +150,7 @@ pub(crate) fn search(
     limit: usize,
     threads: usize,
 ) -> Ended {
+    let mut known = machine.learnt();
     let mut common = Common::new(limit);
     common.is_new(start);
     let mut states = vec![start.clone()];
@@ -174,20 +175,19 @@ pub(crate) fn search(
             };
         }
         let unknown = std::mem::take(&mut lock(&common.waiting).unknown);
-        if unknown.is_empty() {
+        if !unknown.is_empty() {
+            match learn(machine, &common, unknown) {
+                Some(next) => states = next,
+                None => return Ended::Broken,
+            }
+        } else if machine.learnt() == known {
             return Ended::Holds {
                 states: states_seen,
                 bytes,
             };
-        }
-        let before = machine.sharing.writers();
-        match learn(machine, &common, unknown) {
-            Some(next) => states = next,
-            None => return Ended::Broken,
-        }
-        if machine.sharing.writers() != before {
-            // What may be done at once is less than was thought: from the start, knowing better.
-            machine.sharing.begin_again();
+        } else {
+            // What may be done alone is judged by what is known: from the start, knowing better.
+            known = machine.learnt();
             common = Common::new(limit);
             common.is_new(start);
             states = vec![start.clone()];
@@ -203,11 +203,12 @@ fn learn(
 ) -> Option<Vec<State>> {
     let mut next = Vec::new();
     for (state, step) in unknown {
+        let mut after = state.clone();
         let Some(step) = step else {
+            machine.go_alone(&mut after, &mut Vec::new()).ok()?;
             next.push(state);
             continue;
         };
-        let mut after = state;
         machine.take(&mut after, step).ok()?;
         if common.is_new(&after) {
             next.push(after);
@@ -247,18 +248,30 @@ fn work(mut machine: Machine<'_>, common: &Common, threads: usize) {
 fn expand(
     machine: &mut Machine<'_>,
     common: &Common,
-    state: State,
+    mut state: State,
     stack: &mut Vec<State>,
     steps: &mut Vec<Step>,
     unknown: &mut Vec<(State, Option<Step>)>,
 ) -> bool {
+    let before = state.clone();
+    steps.clear();
+    // What unwinds is looked at anew, by a machine that learns.
+    match catch_unwind(AssertUnwindSafe(|| machine.go_alone(&mut state, steps))) {
+        Ok(Ok(())) if steps.is_empty() || common.is_new(&state) => {}
+        Ok(Ok(())) => return true,
+        Ok(Err(_)) => return false,
+        Err(payload) if payload.is::<Unknown>() => {
+            unknown.push((before, None));
+            return true;
+        }
+        Err(payload) => resume_unwind(payload),
+    }
     machine.steps(&state, true, steps);
     if steps.is_empty() && !machine.unfinished(&state).is_empty() {
         return false;
     }
     for &step in &*steps {
         let mut next = state.clone();
-        // What unwinds is looked at anew, by a machine that learns.
         match catch_unwind(AssertUnwindSafe(|| machine.take(&mut next, step))) {
             Ok(Ok(())) => {
                 if common.is_new(&next) {

@@ -65,6 +65,16 @@ pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
             words: Some(words),
         };
     }
+    if let Violation::ReadByNmi { cpu, .. } = violation {
+        let words = format!(
+            "an NMI came to CPU {cpu} after it had acknowledged and before it had invalidated: its handler may touch \
+             nothing that a shootdown takes away"
+        );
+        return Verdict {
+            invariant: 5,
+            words: Some(words),
+        };
+    }
     if let Violation::Stale {
         cpu, user: true, ..
     } = violation
@@ -72,6 +82,18 @@ pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
     {
         let words = format!(
             "CPU {cpu} invalidated what the kernel's tables say of the page, and kept what the user's tables say"
+        );
+        return Verdict {
+            invariant: 16,
+            words: Some(words),
+        };
+    }
+    if let Violation::Stale { cpu, .. } = violation
+        && let Some(op) = spares_the_kernel_s(story, *cpu)
+    {
+        let what = operation(op, 0, story).unwrap_or_default();
+        let words = format!(
+            "CPU {cpu} {what}: that leaves global translations, as those of the kernel's pages are"
         );
         return Verdict {
             invariant: 16,
@@ -99,7 +121,7 @@ pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
         };
     }
     let (invariant, words) = match violation {
-        Violation::Stale { .. } => (5, None),
+        Violation::Stale { .. } | Violation::ReadByNmi { .. } => (5, None),
         Violation::Foreign { .. } => (9, None),
         Violation::Panic { .. } => (0, None),
         Violation::Livelock { .. } => (6, None),
@@ -109,6 +131,20 @@ pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
         },
     };
     Verdict { invariant, words }
+}
+
+/// What the handler of `cpu` did, if that leaves global translations, and pages of the kernel were changed.
+fn spares_the_kernel_s(story: &Story, cpu: CpuId) -> Option<Op> {
+    let mut moments = story.moments.iter();
+    moments
+        .clone()
+        .find(|moment| matches!(moment.what, What::Ends(Call::ChangeKernel { .. })))?;
+    moments.find_map(|moment| match moment.what {
+        What::Asks { op, .. } if moment.cpu == cpu && moment.in_handler => {
+            Some(op).filter(|op| op.spares_global())
+        }
+        _ => None,
+    })
 }
 
 /// Whether the handler of `cpu` has invalidated anything.
@@ -267,6 +303,7 @@ fn words(what: &What, story: &Story) -> Option<String> {
         What::Expires => "its wait has lasted too long".into(),
         What::GivesUp => "its wait is given up".into(),
         What::Accepts => "its command is accepted".into(),
+        What::TakesNmi { page } => format!("takes an NMI, whose handler reads page {page}"),
         What::Disturbs => "takes an interrupt whose handler sends to this CPU".into(),
         What::Asks { op, answer } => return operation(op, answer, story),
     })
@@ -305,6 +342,7 @@ fn operation(op: Op, answer: u64, story: &Story) -> Option<String> {
         Op::SaysStuck => "says that its command is stuck".into(),
         Op::ReloadCr3 => "reloads CR3".into(),
         Op::FlushGlobal => "flushes its TLB".into(),
+        Op::FlushAllButGlobal => "flushes its TLB, but for what is global".into(),
         Op::LoadCr3 { space, pcid, keep } => {
             let kept = if keep { ", keeping what is there" } else { "" };
             match pcid {

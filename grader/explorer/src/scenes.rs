@@ -3,6 +3,7 @@
 use crate::addressing::Switching;
 use crate::calls::Call;
 use crate::machine::{Faults, Memory, Scene, Script};
+use crate::nmi::Nmi;
 use crate::ringing::Apic;
 use shootdown::{CpuSet, Mode};
 
@@ -34,6 +35,8 @@ fn apart(cpus: usize, initiators: usize) -> Scene {
         scheduler: false,
         switching: None,
         apic: None,
+        global: false,
+        nmi: None,
     }
 }
 
@@ -367,6 +370,66 @@ pub fn all() -> Vec<Named> {
     ]
 }
 
+/// CPU 0 changes a page of the kernel, while CPU 1 switches between spaces if it can.
+fn kernel(mode: Mode) -> Scene {
+    let mut scene = match mode {
+        Mode::Plain => apart(2, 1),
+        _ => switching(mode, 3, 0b11, &[0, 1]),
+    };
+    scene.threads[0].calls = vec![Call::ChangeKernel { version: 1 }];
+    scene.global = true;
+    scene
+}
+
+/// `cpus` CPUs, of which `initiators` change a page each; an NMI comes, whose handler reads page `reads`.
+fn interrupted(cpus: usize, initiators: usize, reads: u8) -> Scene {
+    let scene = apart(cpus, initiators);
+    Scene {
+        pages: scene.pages.max(reads + 1),
+        nmi: Some(Nmi { times: 1, reads }),
+        ..scene
+    }
+}
+
+/// The scenes about what is the kernel's own: its pages, and NMIs.
+#[must_use]
+pub fn kernel_all() -> Vec<Named> {
+    let named = |name, doc, scene| Named { name, doc, scene };
+    vec![
+        named(
+            "kernel",
+            "2 CPUs; CPU 0 changes a page of the kernel, whose translations are global",
+            kernel(Mode::Plain),
+        ),
+        named(
+            "kernel-pcid",
+            "as `kernel`, with PCIDs; CPU 1 switches between spaces",
+            kernel(Mode::Pcid),
+        ),
+        named(
+            "kernel-invpcid",
+            "as `kernel-pcid`, with INVPCID and page-table isolation",
+            kernel(Mode::InvpcidPti),
+        ),
+        named(
+            "nmi",
+            "2 CPUs; each changes a page; an NMI comes, whose handler reads another",
+            interrupted(2, 2, 2),
+        ),
+    ]
+}
+
+/// The scene in which an NMI's handler does what it must not: a protocol that acknowledges before it invalidates
+/// breaks there.
+#[must_use]
+pub fn forbidden_all() -> Vec<Named> {
+    vec![Named {
+        name: "nmi-user",
+        doc: "2 CPUs; CPU 0 changes a page; an NMI comes, whose handler reads it, which it must not",
+        scene: interrupted(2, 1, 0),
+    }]
+}
+
 /// Scenes with too many states to look at each: to be sampled.
 #[must_use]
 pub fn large() -> Vec<Named> {
@@ -382,8 +445,10 @@ pub fn every() -> impl Iterator<Item = Named> {
     let ordinary = all()
         .into_iter()
         .chain(switching_all())
+        .chain(kernel_all())
         .chain(ringing_all());
-    ordinary.chain(faulty_all()).chain(large())
+    let others = faulty_all().into_iter().chain(forbidden_all());
+    ordinary.chain(others).chain(large())
 }
 
 /// The scene of that name.

@@ -22,13 +22,14 @@
 //! | `give-up CPU` | its wait is given up |
 //! | `accept CPU` | the command that is pending in its register is accepted |
 //! | `disturb CPU` | it takes an interrupt whose handler sends too |
+//! | `nmi CPU` | it takes a non-maskable interrupt, whose handler returns |
 
 use crate::machine::Step;
 use crate::scenes::{self, Named};
 use std::fmt::Write;
 
 /// The steps' names and how many numbers follow each.
-const STEPS: [(&str, usize); 12] = [
+const STEPS: [(&str, usize); 13] = [
     ("do", 1),
     ("commit", 2),
     ("interrupt", 1),
@@ -41,6 +42,7 @@ const STEPS: [(&str, usize); 12] = [
     ("give-up", 1),
     ("accept", 1),
     ("disturb", 1),
+    ("nmi", 1),
 ];
 
 /// A step as its line.
@@ -59,6 +61,7 @@ pub fn line(step: Step) -> String {
         Step::GiveUp(cpu) => format!("give-up {cpu}"),
         Step::Accept(cpu) => format!("accept {cpu}"),
         Step::Disturb(cpu) => format!("disturb {cpu}"),
+        Step::Nmi(cpu) => format!("nmi {cpu}"),
     }
 }
 
@@ -134,6 +137,7 @@ pub fn read(text: &str) -> Result<(Named, Vec<Step>), String> {
             "expire" => Step::Expire(numbers[0]),
             "accept" => Step::Accept(numbers[0]),
             "disturb" => Step::Disturb(numbers[0]),
+            "nmi" => Step::Nmi(numbers[0]),
             _ => Step::GiveUp(numbers[0]),
         });
     }

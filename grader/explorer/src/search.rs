@@ -78,22 +78,28 @@ impl<F: Fn(&Host, usize) -> Box<dyn Protocol<Host>>> Subject for F {
     }
 }
 
-/// Looks at every state of `scene` that `subject` can reach, at most `limit` of them. Deep first:
-/// finds whether there is a violation, by whatever way.
+/// Looks at every state of `scene` that `subject` can reach, at most `limit` of them, but for those that
+/// [need not be looked at](crate::reduce). Deep first: finds whether there is a violation, by whatever way.
 pub fn verify(subject: &dyn Subject, scene: &Scene, limit: usize) -> Outcome {
     explore(subject, scene, |machine, start| {
-        loop {
-            let outcome = DeepFirst::new(machine, limit.min(ALONE)).run(start.clone());
-            let ended = outcome.found.is_some() || outcome.complete || limit <= ALONE;
-            let again = outcome.found.is_none() && machine.sharing.begin_again();
-            if !again && ended {
-                return outcome;
-            }
-            if !again {
-                return by_threads(machine, start, limit);
-            }
+        let outcome = by_one(machine, &start, limit.min(ALONE));
+        let ended = outcome.found.is_some() || outcome.complete || limit <= ALONE;
+        if ended {
+            return outcome;
         }
+        by_threads(machine, start, limit)
     })
+}
+
+/// Searches until there is a violation, or nothing more to learn.
+fn by_one(machine: &mut Machine<'_>, start: &State, limit: usize) -> Outcome {
+    loop {
+        let before = machine.learnt();
+        let outcome = DeepFirst::new(machine, limit).run(start.clone());
+        if outcome.found.is_some() || !outcome.complete || machine.learnt() == before {
+            return outcome;
+        }
+    }
 }
 
 /// So many states are looked at by one thread, before others are worth their while.
@@ -106,7 +112,7 @@ fn by_threads(machine: &mut Machine<'_>, start: State, limit: usize) -> Outcome 
         parallel::Ended::Holds { states, bytes } => (states, true, bytes),
         parallel::Ended::TooMany { states, bytes } => (states, false, bytes),
         // One thread finds the way there, and equal runs find the same one.
-        parallel::Ended::Broken => return DeepFirst::new(machine, limit).run(start),
+        parallel::Ended::Broken => return by_one(machine, &start, limit),
     };
     Outcome {
         states,
@@ -250,7 +256,7 @@ pub(crate) fn with_machine<T>(
         apic,
     }));
     let entries = WordId((memory.len() - usize::from(scene.pages)) as u16);
-    let calls = Calls::new(&*protocol, entries);
+    let calls = Calls::new(&*protocol, entries, scene.pages);
     let mut machine = Machine::new(scene.clone(), calls, entries, memory.len());
     machine.space_words = words;
     machine.ring_words = ring_words;
@@ -277,6 +283,8 @@ impl Hasher for Taken {
 
 struct Level {
     state: State,
+    /// What was done alone to come here.
+    lead: Vec<Step>,
     steps: Vec<Step>,
     next: usize,
 }
@@ -326,29 +334,38 @@ impl<'m, 'p> DeepFirst<'m, 'p> {
         self.end(None, true)
     }
 
-    fn enter(&mut self, state: State) -> Result<(), Violation> {
+    fn enter(&mut self, mut state: State) -> Result<(), Violation> {
+        let mut lead = Vec::new();
+        let alone = self.machine.go_alone(&mut state, &mut lead);
+        let new = lead.is_empty() || self.seen.insert(state.fingerprint());
         let mut steps = Vec::new();
-        self.machine.steps(&state, true, &mut steps);
-        let unfinished = self.machine.unfinished(&state);
-        if steps.is_empty() && !unfinished.is_empty() {
-            return Err(Violation::Hang {
-                waiting: unfinished,
-            });
+        if alone.is_ok() {
+            if !new {
+                return Ok(());
+            }
+            self.machine.steps(&state, true, &mut steps);
         }
+        let waiting = self.machine.unfinished(&state);
+        let hangs = alone.is_ok() && steps.is_empty() && !waiting.is_empty();
         self.path.push(Level {
             state,
+            lead,
             steps,
             next: 0,
         });
-        Ok(())
+        if hangs {
+            return Err(Violation::Hang { waiting });
+        }
+        alone
     }
 
     fn end(self, violation: Option<Violation>, complete: bool) -> Outcome {
-        let steps = self
-            .path
-            .iter()
-            .filter_map(|level| level.steps.get(level.next.checked_sub(1)?).copied())
-            .collect();
+        let steps = self.path.iter().flat_map(|level| {
+            let taken = level.next.checked_sub(1);
+            let taken = taken.and_then(|taken| level.steps.get(taken));
+            level.lead.iter().chain(taken).copied()
+        });
+        let steps = steps.collect();
         Outcome {
             states: self.seen.len(),
             replays: 0,

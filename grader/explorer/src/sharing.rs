@@ -1,39 +1,51 @@
-//! Which words concern one CPU only, as far as has been seen.
+//! Who writes what into which word, as far as has been seen.
 //!
-//! A load of a word that nobody else writes can be done at once: whatever else happens before or
-//! after it leaves the same. Who writes what is learnt while searching; if somebody turns out to
-//! write a word that was taken for another's own, the search begins again, knowing better.
+//! The [reduction](crate::reduce) relies on it, and it is learnt while searching: a search that has learnt something
+//! is made again, until one learns nothing.
 
 use crate::calls::unknown;
 use crate::op::WordId;
 
-/// Who accesses: a CPU's handler and its threads are two, for one can come between the other's
-/// operations.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Accessor {
-    pub cpu: usize,
-    pub handler: bool,
-}
+/// Sets of accessors: a CPU's thread and its handler are two, for one can come between the other's operations.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Accessors(u128);
 
-impl Accessor {
-    const fn bit(self) -> u128 {
-        1 << (2 * self.cpu + self.handler as usize)
+impl Accessors {
+    pub const fn thread(cpu: usize) -> Accessors {
+        Accessors(1 << (2 * cpu))
+    }
+
+    pub const fn handler(cpu: usize) -> Accessors {
+        Accessors(1 << (2 * cpu + 1))
+    }
+
+    /// Both of a CPU.
+    pub const fn cpu(cpu: usize) -> Accessors {
+        Accessors(0b11 << (2 * cpu))
+    }
+
+    /// Whether all of `others` are among them.
+    pub const fn contain(self, others: Accessors) -> bool {
+        others.0 & !self.0 == 0
+    }
+
+    fn add(&mut self, others: Accessors) {
+        self.0 |= others.0;
     }
 }
 
-/// What is known of one word: sets of [`Accessor`]s.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-struct Word {
-    writers: u128,
-    /// Who loaded it early because nobody else wrote it.
-    relying: u128,
+/// A value that has been written, by whom; `None` for what a locked operation makes of what it finds.
+#[derive(Clone)]
+struct Written {
+    value: Option<u64>,
+    by: Accessors,
 }
 
-/// What is known of all.
+/// What is known of all words.
 #[derive(Clone, Default)]
 pub(crate) struct Sharing {
-    words: Vec<Word>,
-    wrong: bool,
+    words: Vec<Vec<Written>>,
+    learnt: usize,
     /// Nothing is learnt.
     frozen: bool,
 }
@@ -41,30 +53,38 @@ pub(crate) struct Sharing {
 impl Sharing {
     pub fn new(words: usize) -> Self {
         Sharing {
-            words: vec![Word::default(); words],
-            wrong: false,
+            words: vec![Vec::new(); words],
+            learnt: 0,
             frozen: false,
         }
     }
 
     /// `who` writes `word`.
-    pub fn written(&mut self, word: WordId, who: Accessor) {
-        let word = &mut self.words[usize::from(word.0)];
-        if self.frozen && word.writers & who.bit() == 0 {
+    pub fn written(&mut self, word: WordId, value: Option<u64>, who: Accessors) {
+        let all = &mut self.words[usize::from(word.0)];
+        let known = all.iter_mut().find(|written| written.value == value);
+        if known.as_ref().is_some_and(|known| known.by.contain(who)) {
+            return;
+        }
+        if self.frozen {
             unknown();
         }
-        word.writers |= who.bit();
-        self.wrong |= word.relying & !who.bit() != 0;
+        self.learnt += 1;
+        match known {
+            Some(known) => known.by.add(who),
+            None => all.push(Written { value, by: who }),
+        }
     }
 
-    /// Whether `who` may load `word` at once. Relies on nobody else writing it from now on.
-    pub fn is_own(&mut self, word: WordId, who: Accessor) -> bool {
-        let word = &mut self.words[usize::from(word.0)];
-        let own = word.writers & !who.bit() == 0;
-        if own {
-            word.relying |= who.bit();
-        }
-        own
+    /// The values that others than `these` write; `None` for any.
+    pub fn by_others(
+        &self,
+        word: WordId,
+        these: Accessors,
+    ) -> impl Iterator<Item = Option<u64>> + '_ {
+        let all = self.words[usize::from(word.0)].iter();
+        all.filter(move |written| !these.contain(written.by))
+            .map(|written| written.value)
     }
 
     /// From here on nothing is learnt.
@@ -72,16 +92,8 @@ impl Sharing {
         self.frozen = true;
     }
 
-    /// Who is known to write what.
-    pub fn writers(&self) -> Vec<u128> {
-        self.words.iter().map(|word| word.writers).collect()
-    }
-
-    /// Whether something that was relied on has turned out wrong. What has been learnt is kept.
-    pub fn begin_again(&mut self) -> bool {
-        for word in &mut self.words {
-            word.relying = 0;
-        }
-        core::mem::take(&mut self.wrong)
+    /// How much has been learnt.
+    pub fn learnt(&self) -> usize {
+        self.learnt
     }
 }

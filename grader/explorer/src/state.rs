@@ -60,23 +60,24 @@ pub(crate) enum Buffered {
 }
 
 /// What has gone wrong so far, each a count: interrupts lost, interrupts that came again, waits given up,
-/// sends between which another came.
+/// sends between which another came, non-maskable interrupts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
     Lost,
     Repeated,
     GivenUp,
     Disturbed,
+    Nmi,
 }
 
-const FAULTS: usize = 4;
+const FAULTS: usize = 5;
 
 const BARRIER: u16 = u16::MAX;
 
 /// Everything that decides what can happen next: the words' values (by number), each CPU's flags,
 /// handler, thread and TLB, each thread's place, the versions required, what has gone wrong, and at the end
 /// the store buffers, one after the other.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct State(SmallVec<[u16; 128]>);
 
 impl Layout {

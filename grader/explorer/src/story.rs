@@ -11,7 +11,7 @@ use crate::op::{Op, WordId};
 use crate::ringing::{self, RingWords};
 use crate::search::{self, Subject};
 use evidence::{Event, Kind, Place, Purpose, Record};
-use shootdown::{CpuId, CpuSet, Operation, PAGE_SIZE, Point};
+use shootdown::{CpuId, CpuSet, Operation, PAGE_SIZE, Point, SpaceId};
 
 /// The vector that records give the shootdown interrupt: the kernel's.
 const VECTOR: u64 = 244;
@@ -72,6 +72,11 @@ pub enum What {
     Accepts,
     /// It takes an interrupt whose handler sends to its own CPU.
     Disturbs,
+    /// It takes a non-maskable interrupt, whose handler reads a page.
+    TakesNmi {
+        /// Which.
+        page: u8,
+    },
 }
 
 /// One thing that happened.
@@ -203,6 +208,11 @@ fn name(packed: &mut u64, place: Place) {
     *packed = shared.unwrap_or(place).packed();
 }
 
+/// The space that the pages are in.
+fn space_of(scene: &Scene) -> u64 {
+    u64::from(if scene.global { SpaceId::KERNEL } else { SPACE }.0)
+}
+
 struct Teller {
     places: Vec<u64>,
     /// How many records each CPU has.
@@ -238,7 +248,7 @@ impl Teller {
             What::Asks { op, answer } => self.asked(number, cpu, op, answer, scene),
             What::Enters => self.push(some, cpu, Kind::Enter, VECTOR, 0),
             What::Leaves => self.push(some, cpu, Kind::Leave, VECTOR, 0),
-            What::Ends(Call::Change { .. }) => {
+            What::Ends(Call::Change { .. } | Call::ChangeKernel { .. }) => {
                 let generation = self.generations[cpu.index()];
                 self.push(some, cpu, Kind::End, 0, generation);
             }
@@ -255,6 +265,7 @@ impl Teller {
             What::Abandons(_) => self.push(some, cpu, Kind::End, 1, 0),
             What::Ends(Call::Handle | Call::Activate(_) | Call::Ring { .. })
             | What::Accepts
+            | What::TakesNmi { .. }
             | What::Loses
             | What::Repeats
             | What::Expires
@@ -302,7 +313,9 @@ impl Teller {
             Op::Invlpg(page) => {
                 self.push(some, cpu, Kind::Invlpg, address(page), u64::from(SPACE.0));
             }
-            Op::ReloadCr3 => self.push(some, cpu, Kind::LoadCr3, u64::from(SPACE.0), 0),
+            Op::ReloadCr3 | Op::FlushAllButGlobal => {
+                self.push(some, cpu, Kind::LoadCr3, u64::from(SPACE.0), 0);
+            }
             Op::LoadCr3 { space, .. } => self.push(some, cpu, Kind::LoadCr3, space.into(), 0),
             Op::FlushGlobal | Op::InvpcidContext(_) => {
                 self.push(some, cpu, Kind::FlushGlobal, 0, 0);
@@ -341,7 +354,7 @@ impl Teller {
 
     /// An entry changes; the shootdown of it begins once all of its call have.
     fn changed(&mut self, number: usize, cpu: CpuId, page: u8, scene: &Scene) {
-        let space = u64::from(SPACE.0);
+        let space = space_of(scene);
         let end = |page: u8| address(page) + PAGE_SIZE;
         let some = Some(number);
         self.push(
@@ -352,18 +365,18 @@ impl Teller {
             end(page) | space,
         );
         let calls = scene.threads.iter().flat_map(|script| &script.calls);
-        let begun = calls.copied().find_map(|call| match call {
-            Call::Change { first, pages, .. } if first + pages - 1 == page => Some((first, pages)),
-            _ => None,
+        let begun = calls.copied().find_map(|call| {
+            let (pages, _) = call.changes(scene.pages)?;
+            (pages.end - 1 == page).then_some((call, pages))
         });
-        if let Some((first, pages)) = begun {
-            let operation = if pages == 1 {
-                Operation::Page
-            } else {
-                Operation::Range
+        if let Some((call, pages)) = begun {
+            let from = address(pages.start);
+            let (a, b) = match (call, pages.len()) {
+                (Call::ChangeKernel { .. }, _) => (Operation::Global as u64, 0),
+                (_, 1) => (from | Operation::Page as u64, end(page) | space),
+                _ => (from | Operation::Range as u64, end(page) | space),
             };
-            let a = address(first) | operation as u64;
-            self.push(some, cpu, Kind::Begin, a, end(page) | space);
+            self.push(some, cpu, Kind::Begin, a, b);
             let all = self.cpus.bits();
             self.push(some, cpu, Kind::Holders, all, all);
             self.generations[cpu.index()] = 0;
@@ -392,6 +405,10 @@ impl Teller {
                 let page = address(*page) | u64::from(SPACE.0);
                 let tags = u64::from(*held) << 32 | u64::from(*required);
                 self.push(None, *cpu, Kind::Stale, page, tags);
+            }
+            Violation::ReadByNmi { cpu, page } => {
+                let page = address(*page) | u64::from(SPACE.0);
+                self.push(None, *cpu, Kind::Stale, page, 1);
             }
             Violation::Panic { cpu, .. }
             | Violation::Livelock { cpu }

@@ -2,7 +2,7 @@
 //! start, without fingerprints and without leaving steps out. A schedule is made longer unless it comes to a state, kept
 //! whole, that a shorter one came to.
 
-use super::{BLAMED, scoreboard, textbook};
+use super::{plain, scoreboard, textbook};
 use crate::machine::Machine;
 use crate::search::with_machine;
 use crate::state::State;
@@ -66,7 +66,7 @@ fn a_search_that_looks_at_fewer_states_or_finds_a_longer_way() {
             Ok(searched.states),
             "{name}"
         );
-        for (mutation, _) in BLAMED {
+        for mutation in plain() {
             let subject = textbook(mutation);
             let searched = shortest(&subject, &scene, 1_000_000);
             // A hang is noticed where nothing can happen any more, all else by the step that breaks the rule.

@@ -1,10 +1,8 @@
 //! Ways to get wrong who may hold a space's translations, and where each shows.
 
-use super::{
-    scoreboard,
-    textbook::{Mutation, Textbook},
-};
+use super::{comes::compare, scoreboard};
 use crate::report::verdict;
+use crate::textbook::{Mutation, Textbook};
 use crate::{Host, Subject, Violation, retell, scenes, shortest, verify};
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use shootdown::{
@@ -139,6 +137,8 @@ fn who_may_hold_a_translation_got_wrong() {
         let right = verify(&Subjected(None), &scene, 1_000_000);
         assert!(right.complete && right.found.is_none(), "{name}: {right:?}");
         let subject = Subjected(Some(wrong));
+        let what = format!("{wrong:?} in {name}");
+        compare(&subject, &scene, 1_000_000, &what).expect("a small scene");
         assert!(
             verify(&subject, &scene, 1_000_000).found.is_some(),
             "{wrong:?} is not found in {name}"

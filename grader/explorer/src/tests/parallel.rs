@@ -1,6 +1,6 @@
 //! Threads look at the same states as one does.
 
-use super::{BLAMED, scoreboard, textbook};
+use super::{plain, scoreboard, textbook};
 use crate::parallel::{Ended, search};
 use crate::search::with_machine;
 use crate::{Scene, Subject, scenes, verify};
@@ -37,7 +37,7 @@ fn threads_that_miss_a_state_or_count_one_twice() {
 fn threads_that_miss_what_is_broken() {
     for name in ["again", "both", "moved"] {
         let scene = scenes::find(name).expect("a scene").scene;
-        for (mutation, _) in BLAMED {
+        for mutation in plain() {
             let subject = textbook(mutation);
             let one = verify(&subject, &scene, 1_000_000).found;
             let found = by_threads(&subject, &scene, 1_000_000, 2);

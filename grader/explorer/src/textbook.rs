@@ -1,4 +1,4 @@
-//! The scoreboard as a textbook has it, and the ways in which students get it wrong.
+//! The scoreboard as a textbook has it, and the ways in which students get it wrong: what a search must find.
 
 use crate::Host;
 use shootdown::{
@@ -9,39 +9,69 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 type HostWord<V, R> = <Host as Machine>::Word<V, R>;
 
-/// What is wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mutation {
-    None,
-    /// I1: the slots are zeroed before the request is written.
-    ZeroBeforePublish,
-    /// I1: nothing orders the request before the zeros.
-    NoReleaseFence,
-    /// I3: the initiator does not wait.
-    NoWait,
-    /// I3: it may be preempted in the middle.
-    NoCriticalSection,
-    /// I4: the handler acknowledges before it copies.
-    AcknowledgeBeforeCopy,
-    /// I5: the handler does not invalidate.
-    NoInvalidation,
-    /// I6: the handler answers one request and leaves.
-    NoDrain,
-    /// I7: the initiator masks interrupts while it waits.
-    WaitsMasked,
-    /// I11: only some of those zeroed are sent to.
-    SendsToFewer,
-    /// I12: the generation is 0.
-    GenerationZero,
-    /// I13: rows and columns are swapped on one side.
-    Transposed,
-    /// I16: the handler forgets what the kernel's tables say, and leaves the user's.
-    KernelTablesOnly,
-    /// I17: a range without its last page.
-    OffByOne,
-    /// I19: the initiator is not pinned.
-    NotPinned,
+/// Declares the mutations, each with the invariant that it breaks.
+macro_rules! mutations {
+    ($($(#[$doc:meta])* $name:ident: $invariant:expr,)*) => {
+        /// What is wrong with it.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Mutation {
+            /// Nothing.
+            None,
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Mutation {
+            /// All that are wrong.
+            pub const ALL: &[Mutation] = &[$(Mutation::$name),*];
+
+            /// The number of the invariant that it breaks; 0 if nothing is wrong.
+            pub const fn invariant(self) -> u8 {
+                match self {
+                    Mutation::None => 0,
+                    $(Mutation::$name => $invariant,)*
+                }
+            }
+        }
+    };
 }
+
+mutations! {
+    /// The slots are zeroed before the request is written.
+    ZeroBeforePublish: 1,
+    /// Nothing orders the request before the zeros.
+    NoReleaseFence: 1,
+    /// The request's generation is stored after the fence, relaxed: nothing orders it before the zeros.
+    RelaxedPublish: 1,
+    /// The initiator does not wait.
+    NoWait: 3,
+    /// It may be preempted in the middle.
+    NoCriticalSection: 19,
+    /// The handler acknowledges before it copies.
+    AcknowledgeBeforeCopy: 4,
+    /// The handler does not invalidate.
+    NoInvalidation: 5,
+    /// The handler answers one request and leaves.
+    NoDrain: 6,
+    /// The initiator masks interrupts while it waits.
+    WaitsMasked: 7,
+    /// Only some of those zeroed are sent to.
+    SendsToFewer: 11,
+    /// The generation is 0.
+    GenerationZero: 12,
+    /// Rows and columns are swapped on one side.
+    Transposed: 13,
+    /// The handler forgets what the kernel's tables say, and leaves the user's.
+    KernelTablesOnly: 16,
+    /// The handler's flush of everything leaves what is global.
+    NotGlobal: 16,
+    /// A range without its last page.
+    OffByOne: 17,
+    /// The initiator is not pinned.
+    NotPinned: 19,
+}
+
+/// The end of a request for everything.
+const EVERYTHING: u64 = u64::MAX;
 
 struct Words {
     start: HostWord<u64, RequestHead>,
@@ -49,6 +79,7 @@ struct Words {
     generation: HostWord<u32, Generation>,
 }
 
+/// The protocol.
 pub struct Textbook {
     mutation: Mutation,
     cpus: usize,
@@ -57,6 +88,7 @@ pub struct Textbook {
 }
 
 impl Textbook {
+    /// For CPUs 0 to `cpus - 1`, with one thing wrong.
     pub fn new(m: &Host, cpus: usize, mutation: Mutation) -> Self {
         let words = || Words {
             start: m.word(0),
@@ -90,12 +122,18 @@ impl Textbook {
     fn publish(&self, me: CpuId, request: &Request) -> u32 {
         let words = &self.requests[me.index()];
         words.start.store(request.start(), Relaxed);
-        words.end.store(request.end(), Relaxed);
+        let end = match request.operation() {
+            Operation::Global => EVERYTHING,
+            _ => request.end(),
+        };
+        words.end.store(end, Relaxed);
         let mut generation = words.generation.load(Relaxed) + 1;
         if self.has(Mutation::GenerationZero) {
             generation = 0;
         }
-        words.generation.store(generation, Relaxed);
+        if !self.has(Mutation::RelaxedPublish) {
+            words.generation.store(generation, Relaxed);
+        }
         generation
     }
 
@@ -114,6 +152,10 @@ impl Textbook {
             let generation = self.publish(me, request);
             if !self.has(Mutation::NoReleaseFence) {
                 m.fence(Release);
+            }
+            if self.has(Mutation::RelaxedPublish) {
+                let words = &self.requests[me.index()];
+                words.generation.store(generation, Relaxed);
             }
             self.zero(me, targets);
             generation
@@ -152,6 +194,12 @@ impl Textbook {
         }
         if self.has(Mutation::NoInvalidation) {
             return;
+        }
+        if end == EVERYTHING {
+            return m.invalidate(&match self.mutation {
+                Mutation::NotGlobal => Request::space(crate::host::SPACE),
+                _ => Request::global(),
+            });
         }
         if self.has(Mutation::OffByOne) && end - start > 4096 {
             end -= 4096;
