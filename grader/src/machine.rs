@@ -11,8 +11,8 @@ use evidence::Key;
 use crate::child::MachineExit;
 use crate::command::Session;
 use crate::input::Source;
-use crate::launch::Prepared;
-use crate::options::{Apic, Board, MachineOptions, Threads};
+use crate::launch::{Prepared, emulator};
+use crate::options::{Apic, Board, Boot, MachineOptions, Threads};
 use crate::output::Output;
 use crate::setup::Policy;
 use crate::status::{Doing, Failure, Status};
@@ -105,6 +105,13 @@ impl Machine {
     #[must_use]
     pub fn board(mut self, board: Board) -> Self {
         self.options.machine = board;
+        self
+    }
+
+    /// How the machine comes by the kernel.
+    #[must_use]
+    pub fn boot(mut self, boot: Boot) -> Self {
+        self.options.boot = boot;
         self
     }
 
@@ -264,7 +271,7 @@ impl Machine {
 
     fn prepared(&self) -> Result<Prepared, Failure> {
         // One cargo call for all tests of a process, however many threads ask.
-        static BUILT: [OnceLock<Result<Prepared, Failure>>; 2] = [OnceLock::new(), OnceLock::new()];
+        static BUILT: [OnceLock<Result<Prepared, Failure>>; 2] = [const { OnceLock::new() }; 2];
         let build = || {
             Prepared::new(
                 Workspace::find()?,
@@ -284,6 +291,7 @@ impl Machine {
             .clone()?;
         Ok(Prepared {
             launcher: self.launcher.clone(),
+            emulator: emulator(&prepared.workspace, &self.options, Policy::Install)?,
             ..prepared
         })
     }

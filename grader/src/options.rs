@@ -20,9 +20,13 @@ pub struct MachineOptions {
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(32..=65536))]
     pub memory: u32,
 
-    /// QEMU machine type
+    /// The machine: one of QEMU's types, or Bochs
     #[arg(long, value_enum, default_value_t)]
     pub machine: Board,
+
+    /// How the machine comes by the kernel
+    #[arg(long, value_enum, default_value_t)]
+    pub boot: Boot,
 
     /// Local APIC mode
     #[arg(long, value_enum, default_value_t)]
@@ -96,6 +100,7 @@ impl Default for MachineOptions {
             cpus: 4,
             memory: 128,
             machine: Board::default(),
+            boot: Boot::default(),
             apic: Apic::default(),
             lab: None,
             solution: None,
@@ -128,7 +133,7 @@ pub struct ProfileChoice {
     pub debug: bool,
 }
 
-/// QEMU's machine types that the kernel boots on.
+/// The machines that the kernel boots on: QEMU's types, and another emulator.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Board {
     /// Intel's Q35 chipset, with PCI Express
@@ -138,6 +143,29 @@ pub enum Board {
     Microvm,
     /// The old PC, with the i440FX chipset
     Pc,
+    /// The emulator Bochs: global translations outlive a CR3 write, and there are PCIDs and INVPCID. It
+    /// counts instructions always, and starts from a disk
+    Bochs,
+}
+
+/// The ways in.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Boot {
+    /// The quickest: QEMU enters the kernel itself, by PVH; Bochs' BIOS starts a disk
+    #[default]
+    Direct,
+    /// A BIOS starts a disk, by GRUB and multiboot2
+    Bios,
+    /// UEFI does
+    Uefi,
+}
+
+impl MachineOptions {
+    /// Whether the machine starts from a disk.
+    #[must_use]
+    pub fn from_disk(&self) -> bool {
+        self.boot != Boot::Direct || self.machine == Board::Bochs
+    }
 }
 
 /// The local APIC mode asked of the kernel.
@@ -195,7 +223,10 @@ fn word(text: &str) -> Result<String, String> {
 }
 
 /// One word of the kernel's command line.
-fn kernel_word(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// What was expected.
+pub fn kernel_word(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_graphic() && !"\"',".contains(c);
     match text.chars().all(plain) && !text.is_empty() {
         true => Ok(text.to_owned()),
