@@ -17,7 +17,7 @@ use crate::output::Output;
 use crate::setup::Policy;
 use crate::status::{Doing, Failure, Status};
 use crate::verdict::{Kind, judge};
-use crate::watchdog::{BootWatch, Goal};
+use crate::watchdog::Goal;
 use crate::wiring::{Ending, Finished, Wiring};
 use crate::witness::Delivered;
 use crate::workspace::Workspace;
@@ -256,7 +256,7 @@ impl Machine {
             } else {
                 Goal::Ready
             },
-            patience: BootWatch::PATIENCE,
+            patience: self.options.patience(),
             timeout: Some(self.timeout),
             until_prompt,
         }

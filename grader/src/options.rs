@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use evidence::Key;
 
 use crate::evidence::parse_key;
 use crate::gdb::Channel;
+use crate::watchdog::BootWatch;
 
 /// The machine to boot and how to run it. [`MachineOptions::default`] is what a plain `kit run` boots.
 #[derive(Args, Clone, Debug)]
@@ -165,6 +167,13 @@ impl MachineOptions {
     #[must_use]
     pub fn from_disk(&self) -> bool {
         self.boot != Boot::Direct || self.machine == Board::Bochs
+    }
+
+    /// The time without progress after which its boot is given up. Firmware and GRUB say nothing that counts, and
+    /// take long on a busy host.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        BootWatch::PATIENCE * if self.from_disk() { 5 } else { 1 }
     }
 }
 

@@ -44,9 +44,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
 
-    /// Give up a boot that makes no progress for this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
-    pub boot_timeout: u64,
+    /// Give up a boot that makes no progress for this many seconds [default: 20, from a disk 100]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub boot_timeout: Option<u64>,
 
     /// Leave the kernel's boot messages out of the output (not when a terminal is at the prompt)
     #[arg(long, short)]
@@ -154,7 +154,9 @@ fn boot(
             Kind::Shell => Goal::Prompt,
             Kind::Script => Goal::Ready,
         },
-        patience: Duration::from_secs(args.boot_timeout),
+        patience: args
+            .boot_timeout
+            .map_or_else(|| args.machine.patience(), Duration::from_secs),
         timeout: args.timeout.map(Duration::from_secs),
         until_prompt: false,
     };

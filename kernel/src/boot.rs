@@ -2,7 +2,9 @@
 
 use crate::machine;
 use crate::options::Options;
-use crate::{channel, commands, gdb, println, protocols, space, symbols, thread, trap, watchdog};
+use crate::{
+    channel, commands, gdb, println, protocols, random, space, symbols, thread, trap, watchdog,
+};
 use alloc::format;
 use alloc::vec::Vec;
 use evidence::Header;
@@ -54,6 +56,7 @@ pub fn run(boot: BootInfo, given: &'static [protocols::Entry]) -> ! {
     // A machine without the serial line still runs; nobody sees it.
     let _ = uart::COM1.init();
     let options = Options::parse(boot.command_line);
+    random::set_seed(options.seed);
     if options.bochs {
         exit::on_bochs();
     }
