@@ -1,4 +1,4 @@
-//! QEMU as a child process that cannot outlive us.
+//! The emulator, QEMU or Bochs, as a child process that cannot outlive us.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -7,44 +7,66 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use crate::bochs::{Line, Place};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{self, Pid, PidfdFlags, Signal};
 use sandbox::Policy;
 
 use crate::status::{Failure, Status};
+use tempfile::TempDir;
 
 /// First argument of the hidden start-up of `kit` that becomes QEMU: see [`become_qemu`].
 pub const BECOME: &str = "--become-qemu";
 
-/// A running QEMU. Dropping it kills QEMU and whatever QEMU started.
+/// A running emulator. Dropping it kills it and whatever it started.
 #[derive(Debug)]
-pub struct Qemu {
+pub struct Emulator {
     child: Child,
-    exit: Option<ExitStatus>,
+    exit: Option<MachineExit>,
+    files: Files,
     /// What the machine's COM1 receives. `None` once it was closed.
     pub input: Option<OwnedFd>,
     /// What the machine's COM1 sends; reading never blocks.
     pub output: OwnedFd,
-    /// QEMU's own messages; reading never blocks.
+    /// The emulator's own messages; reading never blocks.
     pub messages: OwnedFd,
-    /// Readable once QEMU has ended.
+    /// Readable once the emulator has ended.
     pub ended: OwnedFd,
 }
 
-impl Qemu {
-    /// Starts QEMU in a process group of its own. It is killed when the calling thread ends, however that
+/// What an emulator uses for as long as it runs.
+#[derive(Debug)]
+pub enum Files {
+    /// QEMU, and a disk if it was started from one.
+    Qemu(Option<TempDir>),
+    /// Bochs.
+    Bochs {
+        /// Its files.
+        place: Place,
+        /// COM1.
+        line: Line,
+        /// Where the evidence is to go, if it is to go anywhere.
+        evidence: Option<PathBuf>,
+        /// The number of CPUs.
+        cpus: u32,
+    },
+}
+
+impl Emulator {
+    /// Starts the emulator `program` in a process group of its own. It is killed when the calling thread ends, however that
     /// comes about, so the thread that starts it must be the one that waits for it.
     ///
     /// `launcher` is the `kit` program. With a `policy` QEMU is confined by it.
     ///
     /// # Errors
-    /// [`Status::Host`] when the launcher cannot be started. A QEMU that cannot be started shows as a machine
-    /// that ended with [`CANNOT_START`].
+    /// [`Status::Host`] when the launcher cannot be started. An emulator that cannot be started shows as a
+    /// machine that ended with [`CANNOT_START`].
     pub fn start(
         launcher: &Path,
         policy: Option<&Policy>,
         program: &Path,
         arguments: &[OsString],
+        files: Files,
     ) -> Result<Self, Failure> {
         let mut command = Command::new(launcher);
         match policy {
@@ -55,37 +77,39 @@ impl Qemu {
                 .arg(program),
         };
         command.args(arguments);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+        command.process_group(0);
+        match &files {
+            Files::Qemu(_) => command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped()),
+            Files::Bochs { place, .. } => {
+                let (output, errors) = place.outputs()?;
+                command.stdin(Stdio::null()).stdout(output).stderr(errors)
+            }
+        };
         let failed =
             |error: io::Error| Failure::host(format!("starting {}: {error}", program.display()));
         let mut child = command.spawn().map_err(failed)?;
-        let (input, output, messages) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let ended = process::pidfd_open(pid(&child), PidfdFlags::empty());
-        let mut qemu = match (input, output, messages, ended) {
-            (Some(input), Some(output), Some(messages), Ok(ended)) => Self {
-                child,
-                exit: None,
-                input: Some(input.into()),
-                output: output.into(),
-                messages: messages.into(),
-                ended,
-            },
-            (.., ended) => {
-                let _ = child.kill().and_then(|()| child.wait());
-                return Err(failed(
-                    ended
-                        .err()
-                        .map_or_else(|| io::Error::other("no pipes"), io::Error::from),
-                ));
-            }
+        let wired = wire(&mut child, &files).and_then(|wires| {
+            let ended = process::pidfd_open(pid(&child), PidfdFlags::empty())?;
+            Ok((wires, ended))
+        });
+        let ((input, output, messages), ended) = wired.map_err(|error| {
+            let _ = child.kill().and_then(|()| child.wait());
+            failed(error)
+        })?;
+        let mut emulator = Self {
+            child,
+            exit: None,
+            files,
+            input: Some(input),
+            output,
+            messages,
+            ended,
         };
-        qemu.unblock().map_err(failed)?;
-        Ok(qemu)
+        emulator.unblock().map_err(failed)?;
+        Ok(emulator)
     }
 
     fn unblock(&mut self) -> io::Result<()> {
@@ -102,26 +126,78 @@ impl Qemu {
         Ok(())
     }
 
-    /// How QEMU ended, if it has.
+    /// How the machine ended, if it has.
     pub fn exit(&mut self) -> Option<MachineExit> {
         if self.exit.is_none() {
-            self.exit = self.child.try_wait().ok().flatten();
+            let status = self.child.try_wait().ok().flatten();
+            self.exit = status.map(|status| self.files.collect(MachineExit::from(status)));
         }
-        self.exit.map(MachineExit::from)
+        self.exit
     }
 
-    /// Kills QEMU and its process group, and waits for it.
+    /// What the emulator says of its end besides its messages, if that was none of the kernel's.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        match (&self.files, self.exit) {
+            (
+                Files::Bochs { place, .. },
+                Some(MachineExit::Emulator(_) | MachineExit::Killed(_) | MachineExit::Reset),
+            ) => place.last_words(),
+            _ => String::new(),
+        }
+    }
+
+    /// Kills the emulator and its process group, and waits for it.
     pub fn kill(&mut self) {
         // Group and process number are reserved until the wait, so this hits nobody else.
         if self.exit.is_none() {
             let _ = process::kill_process_group(pid(&self.child), Signal::KILL);
             let _ = self.child.kill();
-            self.exit = self.child.wait().ok();
+            let status = self.child.wait().ok();
+            self.exit = status.map(|status| self.files.collect(MachineExit::from(status)));
         }
     }
 }
 
-impl Drop for Qemu {
+impl Files {
+    /// The emulator has ended with `exit`: takes care of what it left. Returns how the machine ended.
+    fn collect(&self, exit: MachineExit) -> MachineExit {
+        match self {
+            Files::Qemu(_) => exit,
+            Files::Bochs {
+                place,
+                evidence,
+                cpus,
+                ..
+            } => {
+                // What cannot be written is missed by whoever looks for it.
+                let _ = evidence
+                    .as_ref()
+                    .map(|file| place.keep_evidence(*cpus, file));
+                place.exit(exit)
+            }
+        }
+    }
+}
+
+/// What the machine's COM1 receives, what it sends, and the emulator's messages.
+fn wire(child: &mut Child, files: &Files) -> io::Result<(OwnedFd, OwnedFd, OwnedFd)> {
+    match files {
+        Files::Qemu(_) => match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
+            (Some(input), Some(output), Some(messages)) => {
+                Ok((input.into(), output.into(), messages.into()))
+            }
+            _ => Err(io::Error::other("no pipes")),
+        },
+        Files::Bochs { line, .. } => {
+            // Its messages are in a file: here is the end of an empty pipe.
+            let (messages, _) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+            Ok((line.ours.try_clone()?, line.ours.try_clone()?, messages))
+        }
+    }
+}
+
+impl Drop for Emulator {
     fn drop(&mut self) {
         self.kill();
     }
@@ -131,7 +207,7 @@ fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
 }
 
-/// Status of the launcher when QEMU could not be started; QEMU itself never ends with it.
+/// Status of the launcher when the emulator could not be started; QEMU itself never ends with it.
 pub const CANNOT_START: u8 = 126;
 
 /// The hidden start-up of `kit`: asks the system to kill this process when its parent ends, then becomes
@@ -176,9 +252,9 @@ pub enum MachineExit {
     Hung,
     /// The machine reset itself. The kernel never asks for that, so it was a triple fault.
     Reset,
-    /// QEMU ended with a status that the kernel cannot cause or does not use.
-    Qemu(u8),
-    /// QEMU was killed by this signal.
+    /// The emulator ended with a status that the kernel cannot cause or does not use.
+    Emulator(u8),
+    /// The emulator was killed by this signal.
     Killed(i32),
 }
 
@@ -194,6 +270,17 @@ impl MachineExit {
         (43, MachineExit::Hung),
     ];
 
+    /// The end that a status of QEMU's stands for.
+    #[must_use]
+    pub fn from_status(status: i32) -> MachineExit {
+        let verdict = Self::VERDICTS.iter().find(|(value, _)| *value == status);
+        // A process status has eight bits.
+        verdict.map_or(
+            MachineExit::Emulator((status & 0xff) as u8),
+            |(_, verdict)| *verdict,
+        )
+    }
+
     /// The status `kit` ends with when the machine ends so.
     #[must_use]
     pub fn status(self) -> Status {
@@ -204,21 +291,17 @@ impl MachineExit {
             MachineExit::Violation => Status::Violation,
             MachineExit::Reset => Status::Reset,
             MachineExit::Hung => Status::Hung,
-            MachineExit::Qemu(_) | MachineExit::Killed(_) => Status::Host,
+            MachineExit::Emulator(_) | MachineExit::Killed(_) => Status::Host,
         }
     }
 }
 
 impl From<ExitStatus> for MachineExit {
     fn from(status: ExitStatus) -> Self {
-        let Some(code) = status.code() else {
-            return MachineExit::Killed(status.signal().unwrap_or(0));
-        };
-        let verdict = Self::VERDICTS.iter().find(|(value, _)| *value == code);
-        // A process status has eight bits.
-        verdict.map_or(MachineExit::Qemu((code & 0xff) as u8), |(_, verdict)| {
-            *verdict
-        })
+        match status.code() {
+            Some(code) => MachineExit::from_status(code),
+            None => MachineExit::Killed(status.signal().unwrap_or(0)),
+        }
     }
 }
 

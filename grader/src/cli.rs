@@ -7,6 +7,7 @@ use crate::doctor;
 use crate::explore::{self, ExploreArgs};
 use crate::gdb::{self, GdbArgs};
 use crate::grade::{self, GradeArgs};
+use crate::image::{self, ImageArgs};
 use crate::labs::{self, command::LabsArgs};
 use crate::run::{self, Outcome, RunArgs};
 use crate::say;
@@ -31,10 +32,13 @@ enum Command {
     /// Build the kernel and boot it to its shell (what kit does when nothing else is said); Ctrl-] leaves
     #[command(after_help = Status::help())]
     Run(Box<RunArgs>),
-    /// Install what is missing: the Rust target, QEMU, gdb
+    /// Install what is missing: the Rust target, QEMU, gdb, GRUB, Bochs, OVMF
     Setup,
     /// Say what is here, what is missing, and what that disables
     Doctor(JsonArgs),
+    /// Write a disk image that a BIOS and UEFI start: for a CD, a USB stick or another emulator
+    #[command(after_help = Status::help())]
+    Image(Box<ImageArgs>),
     /// Boot the machine and start gdb on it; without a name the kernel's own stub answers
     #[command(after_help = Status::help())]
     Gdb(Box<GdbArgs>),
@@ -71,6 +75,7 @@ impl Cli {
             None => run::run(&self.run),
             Some(Command::Run(args)) => run::run(&args),
             Some(Command::Setup) => set_up(),
+            Some(Command::Image(args)) => image::image(&args).map(|()| Outcome::Done),
             Some(Command::Gdb(args)) => gdb::gdb(&args),
             Some(Command::Doctor(args)) => doctor::doctor(args.json).map(|()| Outcome::Done),
             Some(Command::Trace(args)) => trace::trace(&args),
@@ -87,7 +92,9 @@ fn set_up() -> Result<Outcome, Failure> {
     let qemu = setup::qemu(&workspace, None, Policy::Install)?;
     let info = setup::qemu_info(&workspace, &qemu)?;
     setup::toolchain(&workspace, Policy::Install)?;
-    setup::gdb(&workspace, Policy::Install)?;
+    for tool in setup::Tool::ALL {
+        tool.ensure(&workspace, Policy::Install)?;
+    }
     say::line(format_args!(
         "everything is installed; QEMU is version {}",
         info.version

@@ -6,7 +6,8 @@ use std::thread;
 
 use crate::evidence;
 use crate::gdb::Channel;
-use crate::options::{Accel, Apic, Board, MachineOptions, Threads};
+use crate::options::{Accel, Apic, Board, Boot, MachineOptions, Threads};
+use crate::setup::OVMF_FILE;
 use crate::status::{Failure, Status};
 
 /// What the run adds to the machine the person chose.
@@ -32,9 +33,7 @@ pub enum Com1 {
 }
 
 /// Arguments common to all machines. QEMU exits at a reset, so a triple fault ends the run.
-///
-/// qboot finds the PVH entry in half the time of SeaBIOS and provides the ACPI tables just the same.
-const ALWAYS: [&str; 10] = [
+const ALWAYS: [&str; 8] = [
     "-nodefaults",
     "-display",
     "none",
@@ -43,9 +42,21 @@ const ALWAYS: [&str; 10] = [
     "max",
     "-device",
     "isa-debug-exit,iobase=0xf4,iosize=0x04",
-    "-bios",
-    "qboot.rom",
 ];
+
+/// What the machine starts with.
+#[derive(Clone, Copy, Debug)]
+pub enum Medium<'a> {
+    /// The kernel itself, and its initrd.
+    Kernel {
+        /// The kernel.
+        elf: &'a Path,
+        /// The initrd.
+        initrd: &'a Path,
+    },
+    /// A disk with both, and the kernel's command line.
+    Disk(&'a Path),
+}
 
 /// Builds QEMU's arguments.
 ///
@@ -55,8 +66,7 @@ pub fn arguments(
     options: &MachineOptions,
     session: Session,
     com1: Com1,
-    kernel: &Path,
-    initrd: &Path,
+    medium: Medium<'_>,
 ) -> Result<Vec<OsString>, Failure> {
     if options.accel == Accel::Kvm {
         return Err(Failure::new(Status::Usage, "KVM is refused: a stale translation may never show under it")
@@ -71,7 +81,7 @@ pub fn arguments(
     }
     let mut arguments: Vec<OsString> = ALWAYS.iter().map(OsString::from).collect();
     let mut push = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
-    push(&["-machine", board(options.machine)]);
+    push(&["-machine", &board(options)?]);
     push(&[
         "-smp",
         &options.cpus.to_string(),
@@ -99,12 +109,6 @@ pub fn arguments(
         ],
         Com1::Terminal => &["-serial", "mon:stdio"],
     });
-    let mut words = kernel_words(options, session);
-    for word in options.gdb.iter().flat_map(|gdb| gdb.words(kernel)) {
-        words.push(' ');
-        words.push_str(&word);
-    }
-    push(&["-append", &words]);
     arguments.extend(options.gdb.iter().flat_map(Channel::arguments));
     if let Some(file) = &options.evidence {
         arguments.extend(evidence::arguments(file));
@@ -117,25 +121,52 @@ pub fn arguments(
             log.clone().into_os_string(),
         ]);
     }
-    arguments.extend([
-        "-kernel".into(),
-        kernel.into(),
-        "-initrd".into(),
-        initrd.into(),
-    ]);
+    arguments.extend(start_with(options, session, medium));
     Ok(arguments)
+}
+
+/// qboot finds the PVH entry in half the time of SeaBIOS, QEMU's own choice, and provides the ACPI tables just
+/// the same.
+fn start_with(options: &MachineOptions, session: Session, medium: Medium<'_>) -> Vec<OsString> {
+    match medium {
+        Medium::Kernel { elf, initrd } => {
+            vec![
+                "-bios".into(),
+                "qboot.rom".into(),
+                "-append".into(),
+                kernel_words(options, session, elf).into(),
+                "-kernel".into(),
+                elf.into(),
+                "-initrd".into(),
+                initrd.into(),
+            ]
+        }
+        Medium::Disk(image) => {
+            let mut made: Vec<OsString> = vec!["-cdrom".into(), image.into()];
+            if options.boot == Boot::Uefi {
+                made.extend(["-bios".into(), OVMF_FILE.into()]);
+            }
+            made
+        }
+    }
 }
 
 /// The machine type without the devices that only cost start-up time. The 8259s, the PIT and the ISA serial
 /// port stay.
-fn board(board: Board) -> &'static str {
-    match board {
-        Board::Q35 => "q35,hpet=off,sata=off,smbus=off,vmport=off,usb=off",
-        Board::Pc => "pc,hpet=off,vmport=off,usb=off",
-        Board::Microvm => {
-            "microvm,pic=on,pit=on,rtc=on,isa-serial=on,acpi=on,auto-kernel-cmdline=off"
+fn board(options: &MachineOptions) -> Result<String, Failure> {
+    let no = |message: &str| Err(Failure::new(Status::Usage, message));
+    Ok(match options.machine {
+        Board::Q35 if options.from_disk() => "q35,hpet=off,smbus=off,vmport=off,usb=off".into(),
+        Board::Q35 => "q35,hpet=off,sata=off,smbus=off,vmport=off,usb=off".into(),
+        Board::Pc => "pc,hpet=off,vmport=off,usb=off".into(),
+        Board::Microvm if options.from_disk() => {
+            return no("--machine microvm has no disk to start from: --boot direct");
         }
-    }
+        Board::Microvm => {
+            "microvm,pic=on,pit=on,rtc=on,isa-serial=on,acpi=on,auto-kernel-cmdline=off".into()
+        }
+        Board::Bochs => return no("--machine bochs is not one of QEMU's"),
+    })
 }
 
 /// One host thread for each vCPU only where each gets a core: spinning vCPUs that share a core wait for
@@ -159,9 +190,13 @@ fn threads(options: &MachineOptions, session: Session) -> &'static str {
 /// What a deterministic kernel is told of how long a wait may last.
 const DETERMINISTIC_PATIENCE: &str = "patience=500";
 
-/// The kernel's command line.
-fn kernel_words(options: &MachineOptions, session: Session) -> String {
+/// The command line of the kernel in the file `elf`.
+#[must_use]
+pub fn kernel_words(options: &MachineOptions, session: Session, elf: &Path) -> String {
     let mut words = Vec::new();
+    if options.machine == Board::Bochs {
+        words.push("machine=bochs".to_owned());
+    }
     if options.apic != Apic::Auto {
         words.push(format!("apic={}", options.apic));
     }
@@ -174,7 +209,7 @@ fn kernel_words(options: &MachineOptions, session: Session) -> String {
             .generation
             .map(|first| format!("generation={first}")),
     );
-    if options.deterministic {
+    if options.deterministic || options.machine == Board::Bochs {
         // By counted instructions no CPU is slow because of the host: a wait of half a second will
         // not end, and need not be waited for at their pace. Given words come later, and count.
         words.push(DETERMINISTIC_PATIENCE.to_owned());
@@ -193,6 +228,7 @@ fn kernel_words(options: &MachineOptions, session: Session) -> String {
     if session.script {
         words.push("script".to_owned());
     }
+    words.extend(options.gdb.iter().flat_map(|gdb| gdb.words(elf)));
     words.join(" ")
 }
 
@@ -207,7 +243,9 @@ pub fn quoted(program: &Path, arguments: &[OsString]) -> String {
         .join(" ")
 }
 
-fn quote(word: &str) -> String {
+/// One word, as such a shell reads it back.
+#[must_use]
+pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),
@@ -219,15 +257,12 @@ fn quote(word: &str) -> String {
 mod tests {
     use super::*;
 
+    fn medium() -> Medium<'static> {
+        Medium::Disk(Path::new("d"))
+    }
+
     fn words(options: &MachineOptions, session: Session) -> Vec<String> {
-        let made = arguments(
-            options,
-            session,
-            Com1::Pipes,
-            Path::new("k"),
-            Path::new("i"),
-        )
-        .unwrap();
+        let made = arguments(options, session, Com1::Pipes, medium()).unwrap();
         made.into_iter()
             .map(|word| word.into_string().unwrap())
             .collect()
@@ -284,13 +319,7 @@ mod tests {
             accel: Accel::Kvm,
             ..Default::default()
         };
-        let refused = arguments(
-            &options,
-            Session::default(),
-            Com1::Pipes,
-            Path::new("k"),
-            Path::new("i"),
-        );
+        let refused = arguments(&options, Session::default(), Com1::Pipes, medium());
         assert_eq!(refused.unwrap_err().status, Status::Usage);
     }
 
@@ -310,6 +339,6 @@ mod tests {
             interactive: false,
         };
         let expected = "apic=x2apic proto=lock seed=7 generation=9 colour=on columns=99 script";
-        assert_eq!(kernel_words(&options, session), expected);
+        assert_eq!(kernel_words(&options, session, Path::new("k")), expected);
     }
 }

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read};
 use rustix::stdio;
 
-use crate::child::Qemu;
+use crate::child::Emulator;
 use crate::input::{Input, Read};
 use crate::signals::{Asked, Signals, stop_here};
 use crate::watchdog::BootWatch;
@@ -21,7 +21,7 @@ const MESSAGES: usize = 1 << 16;
 
 /// Connects `qemu`, started at `start`, until something ends. All that QEMU sent before it ended is passed on.
 #[must_use]
-pub fn connect(qemu: &mut Qemu, wiring: Wiring<'_>, start: Instant) -> Finished {
+pub fn connect(qemu: &mut Emulator, wiring: Wiring<'_>, start: Instant) -> Finished {
     let mut console = Console {
         watch: BootWatch::new(wiring.patience, wiring.goal, start),
         input: Input::new(wiring.source),
@@ -40,7 +40,9 @@ pub fn connect(qemu: &mut Qemu, wiring: Wiring<'_>, start: Instant) -> Finished 
             break ending;
         }
     };
-    console.finish(ending)
+    let mut finished = console.finish(ending);
+    finished.messages.push_str(&qemu.last_words());
+    finished
 }
 
 struct Console<'a> {
@@ -70,7 +72,7 @@ struct Ready {
 impl Console<'_> {
     /// One round: wait, move bytes, then judge. Bytes go first, so that a host that slept does not take old
     /// news for silence.
-    fn turn(&mut self, qemu: &mut Qemu) -> Option<Ending> {
+    fn turn(&mut self, qemu: &mut Emulator) -> Option<Ending> {
         let ready = match self.wait(qemu) {
             Ok(ready) => ready,
             Err(error) => return Some(Ending::Broken(format!("waiting: {error}"))),
@@ -92,7 +94,7 @@ impl Console<'_> {
         self.judge(Instant::now())
     }
 
-    fn wait(&self, qemu: &Qemu) -> io::Result<Ready> {
+    fn wait(&self, qemu: &Emulator) -> io::Result<Ready> {
         const TYPED: usize = 1;
         const WRITABLE: usize = 2;
         let mut fds: Vec<(usize, PollFd<'_>)> = vec![(0, watch(&qemu.ended, PollFlags::IN))];
@@ -155,7 +157,7 @@ impl Console<'_> {
     }
 
     /// Reads what QEMU has to say, without blocking. Returns whether the machine sent anything.
-    fn receive(&mut self, qemu: &Qemu) -> bool {
+    fn receive(&mut self, qemu: &Emulator) -> bool {
         let mut buffer = [0; 1 << 14];
         if let Ok(count) = read(&qemu.messages, &mut buffer) {
             let kept = count.min(MESSAGES - self.messages.len());
@@ -204,7 +206,7 @@ impl Console<'_> {
     }
 
     /// Moves what was typed towards the machine, which gets it once its shell is there to take it.
-    fn type_in(&mut self, qemu: &Qemu, typed: bool) -> Option<Ending> {
+    fn type_in(&mut self, qemu: &Emulator, typed: bool) -> Option<Ending> {
         if typed {
             match self.input.take(stdio::stdin()) {
                 Ok(Read::More) => {}
@@ -248,7 +250,7 @@ impl Console<'_> {
     }
 
     /// Passes on what QEMU sent before it ended. Returns early only if the receiver fails or we must end.
-    fn drain(&mut self, qemu: &Qemu) -> Option<Ending> {
+    fn drain(&mut self, qemu: &Emulator) -> Option<Ending> {
         while self.receive(qemu) || self.wiring.output.backlog() >= BACKLOG {
             if let Some(ending) = self.pass_on() {
                 return Some(ending);

@@ -1,4 +1,4 @@
-//! From the sources to a running machine: tools, kernel, initrd, QEMU.
+//! From the sources to a running machine: tools, kernel, initrd, disk, emulator.
 
 use std::env;
 use std::ffi::OsString;
@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use sandbox::{Layers, Limits};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
-use crate::child::Qemu;
-use crate::command::{Com1, Session, arguments, quoted};
+use crate::bochs::{self, Line, Place};
+use crate::child::{Emulator, Files};
+use crate::command::{Com1, Medium, Session, arguments, kernel_words, quoted};
 use crate::console::connect;
 use crate::evidence;
+use crate::image::{self, Contents, Firmware};
 use crate::kernel::Kernel;
 use crate::labs;
-use crate::options::MachineOptions;
-use crate::setup::{self, Policy};
+use crate::options::{Board, Boot, MachineOptions};
+use crate::setup::{self, GRUB, OVMF, Policy};
 use crate::status::{Failure, Status};
 use crate::wiring::{Finished, Wiring};
 use crate::workspace::Workspace;
@@ -32,7 +34,7 @@ const MACHINE: Limits = Limits {
     wall: 3600,
 };
 
-/// Holding one means everything is there to boot a machine: QEMU, and a kernel built from the sources as
+/// Holding one means everything is there to boot a machine: the emulator, and a kernel built from the sources as
 /// they were when it was made.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -40,9 +42,9 @@ pub struct Prepared {
     pub workspace: Workspace,
     /// The kernel.
     pub kernel: Kernel,
-    /// The QEMU program.
-    pub qemu: PathBuf,
-    /// The `kit` program, through which QEMU is started.
+    /// The program of QEMU or Bochs.
+    pub emulator: PathBuf,
+    /// The `kit` program, through which the emulator is started.
     pub launcher: PathBuf,
     /// What confines QEMU, where nobody trusts the kernel that it runs.
     pub confined: Option<Layers>,
@@ -60,7 +62,7 @@ impl Prepared {
         policy: Policy,
     ) -> Result<Self, Failure> {
         // Everything is asked for before anything is built: a missing tool is told at once.
-        let qemu = setup::qemu(&workspace, options.qemu.as_deref(), policy)?;
+        let emulator = emulator(&workspace, options, policy)?;
         if options.lab.is_some() && ready_made.is_some() {
             let message =
                 "--lab builds a kernel, and --kernel names another: only one can be booted";
@@ -83,7 +85,7 @@ impl Prepared {
         Ok(Self {
             workspace,
             kernel,
-            qemu,
+            emulator,
             launcher,
             confined: None,
         })
@@ -103,12 +105,28 @@ impl Prepared {
         }
     }
 
-    /// The command to boot this machine by hand, as one line, with COM1 on the terminal; Ctrl-A x leaves. It leaves
-    /// no evidence.
+    /// How to boot this machine by hand: the command, or where that needs a disk, how to get both.
+    ///
+    /// # Errors
+    /// As [`print`](Prepared::print).
+    pub fn by_hand(
+        &self,
+        options: &MachineOptions,
+        session: Session,
+        initrd: &Path,
+    ) -> Result<String, Failure> {
+        if options.from_disk() {
+            return Ok("the same with --print-command prints the command".to_owned());
+        }
+        self.print(options, session, initrd)
+    }
+
+    /// The command to boot this machine by hand, as one line, with COM1 on the terminal; Ctrl-A x leaves QEMU. It
+    /// leaves no evidence. What it needs of files is kept.
     ///
     /// # Errors
     /// As [`arguments`].
-    pub fn by_hand(
+    pub fn print(
         &self,
         options: &MachineOptions,
         session: Session,
@@ -120,10 +138,18 @@ impl Prepared {
             evidence_key: None,
             ..options.clone()
         };
-        Ok(quoted(
-            &self.qemu,
-            &self.arguments(&options, session, Com1::Terminal, initrd)?,
-        ))
+        if options.machine == Board::Bochs {
+            bochs::check(&options)?;
+            let place = Place::new(&self.workspace.own_dir()?)?;
+            self.disk(&options, session, initrd, &place.image())?;
+            let arguments = place.configure(&options, Path::new("/dev/tty"))?;
+            place.keep();
+            return Ok(quoted(&self.emulator, &arguments));
+        }
+        let folder = self.qemu_disk(&options, session, initrd)?;
+        let arguments = self.arguments(&options, session, Com1::Terminal, initrd, &folder)?;
+        let _ = folder.map(TempDir::keep);
+        Ok(quoted(&self.emulator, &arguments))
     }
 
     /// Starts the machine; who calls sees to its pipes.
@@ -135,13 +161,24 @@ impl Prepared {
         options: &MachineOptions,
         session: Session,
         initrd: &Path,
-    ) -> Result<Qemu, Failure> {
+    ) -> Result<Emulator, Failure> {
         let options = evidence::with_key(options)?;
-        let arguments = self.arguments(&options, session, Com1::Pipes, initrd)?;
+        if options.machine == Board::Bochs {
+            return self.start_bochs(&options, session, initrd);
+        }
+        let folder = self.qemu_disk(&options, session, initrd)?;
+        let arguments = self.arguments(&options, session, Com1::Pipes, initrd, &folder)?;
+        let files = Files::Qemu(folder);
         let policy = self
             .confined
             .map(|layers| self.policy(&options, initrd, layers));
-        Qemu::start(&self.launcher, policy.as_ref(), &self.qemu, &arguments)
+        Emulator::start(
+            &self.launcher,
+            policy.as_ref(),
+            &self.emulator,
+            &arguments,
+            files,
+        )
     }
 
     /// What QEMU may touch to run this machine: its own files, the kernel's, and those that it is to write.
@@ -155,7 +192,7 @@ impl Prepared {
             "/dev/urandom",
         ];
         let mut readable: Vec<PathBuf> = system.iter().map(PathBuf::from).collect();
-        readable.extend([&self.qemu, &self.kernel.elf].map(Clone::clone));
+        readable.extend([&self.emulator, &self.kernel.elf].map(Clone::clone));
         readable.push(initrd.to_path_buf());
         let written = [&options.evidence, &options.int_log];
         let writable = written.into_iter().flatten().cloned();
@@ -169,10 +206,66 @@ impl Prepared {
         }
     }
 
-    /// Boots the machine and stays connected until something ends. QEMU has ended afterwards.
+    fn start_bochs(
+        &self,
+        options: &MachineOptions,
+        session: Session,
+        initrd: &Path,
+    ) -> Result<Emulator, Failure> {
+        bochs::check(options)?;
+        let place = Place::new(&self.workspace.own_dir()?)?;
+        self.disk(options, session, initrd, &place.image())?;
+        let line = Line::new()?;
+        let arguments = place.configure(options, &line.name)?;
+        let files = Files::Bochs {
+            place,
+            line,
+            evidence: options.evidence.clone(),
+            cpus: options.cpus,
+        };
+        Emulator::start(&self.launcher, None, &self.emulator, &arguments, files)
+    }
+
+    /// Writes a disk for the run.
+    fn disk(
+        &self,
+        options: &MachineOptions,
+        session: Session,
+        initrd: &Path,
+        out: &Path,
+    ) -> Result<(), Failure> {
+        let contents = Contents {
+            elf: &self.kernel.elf,
+            initrd,
+            words: &kernel_words(options, session, &self.kernel.elf),
+        };
+        let firmware = match options.boot {
+            Boot::Uefi => Firmware::Any,
+            Boot::Direct | Boot::Bios => Firmware::Bios,
+        };
+        image::write(&self.workspace, &contents, firmware, out)
+    }
+
+    /// A folder with a disk for QEMU, if the machine starts from one.
+    fn qemu_disk(
+        &self,
+        options: &MachineOptions,
+        session: Session,
+        initrd: &Path,
+    ) -> Result<Option<TempDir>, Failure> {
+        if !options.from_disk() {
+            return Ok(None);
+        }
+        let folder = TempDir::with_prefix_in("disk-", self.workspace.own_dir()?)
+            .map_err(|error| Failure::host(format!("making a folder for the disk: {error}")))?;
+        self.disk(options, session, initrd, &disk_in(&folder))?;
+        Ok(Some(folder))
+    }
+
+    /// Boots the machine and stays connected until something ends. The emulator has ended afterwards.
     ///
     /// # Errors
-    /// As [`arguments`], and [`crate::status::Status::Host`] when QEMU cannot be started.
+    /// As [`arguments`], and [`crate::status::Status::Host`] when the emulator cannot be started.
     pub fn boot(
         &self,
         options: &MachineOptions,
@@ -191,8 +284,42 @@ impl Prepared {
         session: Session,
         com1: Com1,
         initrd: &Path,
+        disk: &Option<TempDir>,
     ) -> Result<Vec<OsString>, Failure> {
-        arguments(options, session, com1, &self.kernel.elf, initrd)
+        let file = disk.as_ref().map(disk_in);
+        let medium = match &file {
+            Some(file) => Medium::Disk(file),
+            None => Medium::Kernel {
+                elf: &self.kernel.elf,
+                initrd,
+            },
+        };
+        arguments(options, session, com1, medium)
+    }
+}
+
+fn disk_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("disk.iso")
+}
+
+/// The program that runs the machine, with what else is needed to start it installed.
+///
+/// # Errors
+/// As [`Prepared::new`].
+pub fn emulator(
+    workspace: &Workspace,
+    options: &MachineOptions,
+    policy: Policy,
+) -> Result<PathBuf, Failure> {
+    if options.from_disk() {
+        GRUB.ensure(workspace, policy)?;
+    }
+    if options.boot == Boot::Uefi {
+        OVMF.ensure(workspace, policy)?;
+    }
+    match options.machine {
+        Board::Bochs => setup::bochs(workspace, policy),
+        _ => setup::qemu(workspace, options.qemu.as_deref(), policy),
     }
 }
 

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod bochs;
 pub mod child;
 pub mod cli;
 pub mod command;
@@ -21,6 +22,7 @@ pub mod evidence;
 pub mod explore;
 pub mod gdb;
 pub mod grade;
+pub mod image;
 pub mod initrd;
 pub mod input;
 pub mod invariants;

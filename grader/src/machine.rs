@@ -12,13 +12,13 @@ use sandbox::Layers;
 use crate::child::MachineExit;
 use crate::command::Session;
 use crate::input::Source;
-use crate::launch::Prepared;
-use crate::options::{Apic, Board, MachineOptions, Threads};
+use crate::launch::{Prepared, emulator};
+use crate::options::{Apic, Board, Boot, MachineOptions, Threads};
 use crate::output::Output;
 use crate::setup::Policy;
 use crate::status::{Doing, Failure, Status};
 use crate::verdict::{Kind, judge};
-use crate::watchdog::{BootWatch, Goal};
+use crate::watchdog::Goal;
 use crate::wiring::{Ending, Finished, Wiring};
 use crate::witness::Delivered;
 use crate::workspace::Workspace;
@@ -32,7 +32,7 @@ pub struct Machine {
     int_log: bool,
     kernel: Option<PathBuf>,
     confined: Option<Layers>,
-    patience: Duration,
+    patience: Option<Duration>,
 }
 
 /// How a script ended and what it left.
@@ -88,7 +88,7 @@ impl Machine {
             int_log: false,
             kernel: None,
             confined: None,
-            patience: BootWatch::PATIENCE,
+            patience: None,
         }
     }
 
@@ -110,6 +110,13 @@ impl Machine {
     #[must_use]
     pub fn board(mut self, board: Board) -> Self {
         self.options.machine = board;
+        self
+    }
+
+    /// How the machine comes by the kernel.
+    #[must_use]
+    pub fn boot(mut self, boot: Boot) -> Self {
+        self.options.boot = boot;
         self
     }
 
@@ -208,7 +215,7 @@ impl Machine {
     /// Waits for a boot as long as for the whole run.
     #[must_use]
     pub fn patient(mut self) -> Self {
-        self.patience = self.timeout;
+        self.patience = Some(self.timeout);
         self
     }
 
@@ -268,7 +275,7 @@ impl Machine {
             } else {
                 Goal::Ready
             },
-            patience: self.patience,
+            patience: self.patience.unwrap_or_else(|| self.options.patience()),
             timeout: Some(self.timeout),
             until_prompt,
         }
@@ -283,7 +290,7 @@ impl Machine {
 
     fn prepared(&self) -> Result<Prepared, Failure> {
         // One cargo call for all tests of a process, however many threads ask.
-        static BUILT: [OnceLock<Result<Prepared, Failure>>; 2] = [OnceLock::new(), OnceLock::new()];
+        static BUILT: [OnceLock<Result<Prepared, Failure>>; 2] = [const { OnceLock::new() }; 2];
         let build = || {
             Prepared::new(
                 Workspace::find()?,
@@ -305,6 +312,7 @@ impl Machine {
         Ok(Prepared {
             launcher: self.launcher.clone(),
             confined: self.confined,
+            emulator: emulator(&prepared.workspace, &self.options, Policy::Install)?,
             ..prepared
         })
     }

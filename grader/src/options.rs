@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use evidence::Key;
 
 use crate::evidence::parse_key;
 use crate::gdb::Channel;
+use crate::watchdog::BootWatch;
 
 /// The machine to boot and how to run it. [`MachineOptions::default`] is what a plain `kit run` boots.
 #[derive(Args, Clone, Debug)]
@@ -20,9 +22,13 @@ pub struct MachineOptions {
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(32..=65536))]
     pub memory: u32,
 
-    /// QEMU machine type
+    /// The machine: one of QEMU's types, or Bochs
     #[arg(long, value_enum, default_value_t)]
     pub machine: Board,
+
+    /// How the machine comes by the kernel
+    #[arg(long, value_enum, default_value_t)]
+    pub boot: Boot,
 
     /// Local APIC mode
     #[arg(long, value_enum, default_value_t)]
@@ -96,6 +102,7 @@ impl Default for MachineOptions {
             cpus: 4,
             memory: 128,
             machine: Board::default(),
+            boot: Boot::default(),
             apic: Apic::default(),
             lab: None,
             solution: None,
@@ -128,7 +135,7 @@ pub struct ProfileChoice {
     pub debug: bool,
 }
 
-/// QEMU's machine types that the kernel boots on.
+/// The machines that the kernel boots on: QEMU's types, and another emulator.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Board {
     /// Intel's Q35 chipset, with PCI Express
@@ -138,6 +145,36 @@ pub enum Board {
     Microvm,
     /// The old PC, with the i440FX chipset
     Pc,
+    /// The emulator Bochs: global translations outlive a CR3 write, and there are PCIDs and INVPCID. It
+    /// counts instructions always, and starts from a disk
+    Bochs,
+}
+
+/// The ways in.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Boot {
+    /// The quickest: QEMU enters the kernel itself, by PVH; Bochs' BIOS starts a disk
+    #[default]
+    Direct,
+    /// A BIOS starts a disk, by GRUB and multiboot2
+    Bios,
+    /// UEFI does
+    Uefi,
+}
+
+impl MachineOptions {
+    /// Whether the machine starts from a disk.
+    #[must_use]
+    pub fn from_disk(&self) -> bool {
+        self.boot != Boot::Direct || self.machine == Board::Bochs
+    }
+
+    /// The time without progress after which its boot is given up. Firmware and GRUB say nothing that counts, and
+    /// take long on a busy host.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        BootWatch::PATIENCE * if self.from_disk() { 5 } else { 1 }
+    }
 }
 
 /// The local APIC mode asked of the kernel.
@@ -195,7 +232,10 @@ fn word(text: &str) -> Result<String, String> {
 }
 
 /// One word of the kernel's command line.
-fn kernel_word(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// What was expected.
+pub fn kernel_word(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_graphic() && !"\"',".contains(c);
     match text.chars().all(plain) && !text.is_empty() {
         true => Ok(text.to_owned()),

@@ -13,7 +13,7 @@ use crate::command::Session;
 use crate::gdb::{Place, Stub};
 use crate::input::Source;
 use crate::launch::Prepared;
-use crate::options::MachineOptions;
+use crate::options::{Board, MachineOptions};
 use crate::output::Output;
 use crate::say;
 use crate::setup::{self, Policy};
@@ -44,15 +44,15 @@ pub struct RunArgs {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
 
-    /// Give up a boot that makes no progress for this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
-    pub boot_timeout: u64,
+    /// Give up a boot that makes no progress for this many seconds [default: 20, from a disk 100]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub boot_timeout: Option<u64>,
 
     /// Leave the kernel's boot messages out of the output (not when a terminal is at the prompt)
     #[arg(long, short)]
     pub quiet: bool,
 
-    /// Print the QEMU command as one line instead of running it
+    /// Print the emulator's command as one line instead of running it
     #[arg(long)]
     pub print_command: bool,
 
@@ -79,14 +79,14 @@ pub enum Outcome {
 /// # Errors
 /// Every [`Status`] but success.
 pub fn run(args: &RunArgs) -> Result<Outcome, Failure> {
-    let script = script(args)?;
+    let script = script(args.script.as_deref(), args.command.as_deref())?;
     let prepared = Prepared::new(
         Workspace::find()?,
         &args.machine,
         args.kernel.as_deref(),
         Policy::Install,
     )?;
-    if args.machine.qemu.is_none() {
+    if args.machine.qemu.is_none() && args.machine.machine != Board::Bochs {
         warn_of_old_qemu(&prepared);
     }
     let place = args.gdb.map(|_| Place::new()).transpose()?;
@@ -96,7 +96,7 @@ pub fn run(args: &RunArgs) -> Result<Outcome, Failure> {
     if args.print_command {
         println!(
             "{}",
-            prepared.by_hand(&args.machine, session, &initrd.keep()?)?
+            prepared.print(&args.machine, session, &initrd.keep()?)?
         );
         return Ok(Outcome::Done);
     }
@@ -154,7 +154,9 @@ fn boot(
             Kind::Shell => Goal::Prompt,
             Kind::Script => Goal::Ready,
         },
-        patience: Duration::from_secs(args.boot_timeout),
+        patience: args
+            .boot_timeout
+            .map_or_else(|| args.machine.patience(), Duration::from_secs),
         timeout: args.timeout.map(Duration::from_secs),
         until_prompt: false,
     };
@@ -198,9 +200,12 @@ fn session(script: bool) -> Session {
     }
 }
 
-/// The script's text, if there is one.
-fn script(args: &RunArgs) -> Result<Option<Vec<u8>>, Failure> {
-    if let Some(commands) = &args.command {
+/// The script's text, if there is one: that of `file`, or of `commands`.
+///
+/// # Errors
+/// [`Status::Usage`] when it cannot be read.
+pub fn script(file: Option<&Path>, commands: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
+    if let Some(commands) = commands {
         let lines = commands
             .split(';')
             .map(str::trim)
@@ -208,7 +213,7 @@ fn script(args: &RunArgs) -> Result<Option<Vec<u8>>, Failure> {
             .join("\n");
         return Ok(Some(format!("{lines}\n").into_bytes()));
     }
-    let Some(path) = &args.script else {
+    let Some(path) = file else {
         return Ok(None);
     };
     if path == Path::new("-") {
@@ -230,7 +235,7 @@ fn script(args: &RunArgs) -> Result<Option<Vec<u8>>, Failure> {
 
 /// Nothing here needs a new QEMU but what it lacks should not come as a surprise.
 fn warn_of_old_qemu(prepared: &Prepared) {
-    match setup::qemu_info(&prepared.workspace, &prepared.qemu) {
+    match setup::qemu_info(&prepared.workspace, &prepared.emulator) {
         Ok(info) if info.x2apic() => {}
         Ok(info) => say::line(format_args!(
             "QEMU {} has no x2APIC: version 10 or later has it",

@@ -78,13 +78,13 @@ fn exited(exit: MachineExit, finished: &Finished, kind: Kind) -> Option<Failure>
         }
         MachineExit::Reset => failure("the machine reset itself: a triple fault".into())
             .advise(last)
-            .advise("--int-log FILE shows the exceptions that led to it"),
-        MachineExit::Qemu(CANNOT_START) => failure("QEMU could not be started".into()),
-        MachineExit::Qemu(status) => {
-            failure(format!("QEMU ended by itself with status {status}")).advise(last)
+            .advise("QEMU with --int-log FILE shows the exceptions that led to it"),
+        MachineExit::Emulator(CANNOT_START) => failure("the emulator could not be started".into()),
+        MachineExit::Emulator(status) => {
+            failure(format!("the emulator ended by itself with status {status}")).advise(last)
         }
         MachineExit::Killed(signal) => {
-            failure(format!("QEMU was killed by signal {signal}")).advise(last)
+            failure(format!("the emulator was killed by signal {signal}")).advise(last)
         }
     })
 }

@@ -92,7 +92,8 @@ fn a_program_that_cannot_be_executed_blamed_on_the_kernel() {
         .current_dir(fake.file(""))
         .status()
         .unwrap();
-    fake.run(&[]).expect(5, &["QEMU could not be started"]);
+    fake.run(&[])
+        .expect(5, &["the emulator could not be started"]);
 }
 
 #[test]

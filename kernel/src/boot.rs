@@ -2,13 +2,15 @@
 
 use crate::machine;
 use crate::options::Options;
-use crate::{channel, commands, gdb, println, protocols, space, symbols, thread, trap, watchdog};
+use crate::{
+    channel, commands, gdb, println, protocols, random, space, symbols, thread, trap, watchdog,
+};
 use alloc::format;
 use alloc::vec::Vec;
 use evidence::Header;
 use hw::apic::{self, Mode, timer::Calibration};
 use hw::boot::BootInfo;
-use hw::exit::{Status, exit};
+use hw::exit::{self, Status};
 use hw::stack::KernelStack;
 use hw::{acpi, ap, clock, descriptors, frames, heap, interrupts, paging, phys, pic, sync, uart};
 use shootdown::{CpuId, CpuSet, Features, MAX_CPUS};
@@ -54,7 +56,15 @@ pub fn run(boot: BootInfo, given: &'static [protocols::Entry]) -> ! {
     // A machine without the serial line still runs; nobody sees it.
     let _ = uart::COM1.init();
     let options = Options::parse(boot.command_line);
-    println!("boot: kernel {}", env!("CARGO_PKG_VERSION"));
+    random::set_seed(options.seed);
+    if options.bochs {
+        exit::on_bochs();
+    }
+    println!(
+        "boot: kernel {}, entered by {}",
+        env!("CARGO_PKG_VERSION"),
+        boot.door.name()
+    );
     if let Some(word) = options.unknown {
         println!("boot: the command line's `{word}` is not understood and was left out");
     }
@@ -263,7 +273,7 @@ fn open_initrd(initrd: &'static [u8]) -> (&'static str, &'static [u8]) {
 /// Ends the machine because the script is over.
 pub fn end(passed: bool, violated: bool) -> ! {
     channel::close();
-    exit(match (violated, passed) {
+    exit::exit(match (violated, passed) {
         (true, _) => Status::Violation,
         (false, true) => Status::Success,
         (false, false) => Status::CommandFailed,

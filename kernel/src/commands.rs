@@ -66,6 +66,7 @@ impl System for Kernel {
             Request::Map(args) => memory::map(args, output),
             Request::Unmap(args) => memory::unmap(args, output),
             Request::Remap(args) => memory::remap(args, output),
+            Request::Kpage(args) => memory::kpage(args, output),
             Request::Protect(args) => memory::protect(args, output),
             Request::Read(args) => memory::read(args, output),
             Request::Write(args) => memory::write(args, output),

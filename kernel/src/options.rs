@@ -42,6 +42,8 @@ pub struct Options {
     pub exec: &'static str,
     /// The key of the evidence channel, if it is to be open.
     pub evidence: Option<Key>,
+    /// The machine is Bochs, whose way out is another.
+    pub bochs: bool,
     /// Words that nobody understood, the first of them.
     pub unknown: Option<&'static str>,
 }
@@ -67,6 +69,7 @@ impl Options {
             gdb_wait: false,
             exec: "",
             evidence: None,
+            bochs: false,
             unknown: None,
         };
         for word in line.split_ascii_whitespace() {
@@ -102,6 +105,7 @@ impl Options {
             "script" => self.script = true,
             "gdb" if value == "wait" => self.gdb_wait = true,
             "exec" => self.exec = value,
+            "machine" if value == "bochs" => self.bochs = true,
             "evidence" => self.evidence = Some(Key::from_hex(value)?),
             _ => return None,
         }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use evidence::Kind;
 use hw::frames::Frame;
-use hw::paging::{self, Entry, MAX_SPACES, MapError, Rights, Root, UserTables};
+use hw::paging::{self, Entry, MAX_SPACES, MapError, Rights, Root, UserTables, kpage};
 use hw::phys::PAGE_SIZE;
 use hw::sync::{Guard, IrqLock, Lock};
 use hw::{clock, percpu, phys};
@@ -262,6 +262,25 @@ pub fn leave() {
             points::note(Kind::LoadCr3, 0, 0);
         });
     }
+}
+
+/// Puts a fresh frame under the kernel's page that may change. Returns its tag.
+///
+/// # Errors
+/// The page tables' refusal, or an abandoned shootdown. Without one the old frame is lost for good.
+pub fn change_kernel_page(shoot: Shoot) -> Result<u64, Error> {
+    let (frame, tag) = tagged()?;
+    let flush = kpage::replace(frame)?;
+    match shoot {
+        Shoot::Now => drop(protocols::flush(flush).map_err(Flush::abandon)?),
+        Shoot::Later => drop(flush),
+    }
+    Ok(tag)
+}
+
+/// The word at `address` of that page, as the page table says.
+pub fn look_at_kernel_page(address: u64) -> Option<u64> {
+    content(kpage::entry(address)?, address)
 }
 
 fn tagged() -> Result<(Frame, u64), MapError> {

@@ -14,7 +14,7 @@ use rustix::io::{Errno, read, write};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::{Channel, GdbArgs, Place};
-use crate::child::Qemu;
+use crate::child::Emulator;
 use crate::command::Session;
 use crate::launch::Prepared;
 use crate::options::MachineOptions;
@@ -80,7 +80,7 @@ pub fn gdb(args: &GdbArgs) -> Result<Outcome, Failure> {
 }
 
 /// The machine, which listens for gdb.
-fn start(args: &GdbArgs, prepared: &Prepared, channel: Channel) -> Result<Qemu, Failure> {
+fn start(args: &GdbArgs, prepared: &Prepared, channel: Channel) -> Result<Emulator, Failure> {
     let socket = channel.socket.clone();
     let options = MachineOptions {
         gdb: Some(channel),
@@ -112,7 +112,7 @@ fn fifo(path: &Path) -> Result<OwnedFd, Failure> {
 }
 
 struct Both {
-    qemu: Qemu,
+    qemu: Emulator,
     child: Child,
     ended: OwnedFd,
     typed: OwnedFd,

@@ -2,10 +2,10 @@
 //! look-ups, no processes.
 
 mod apt;
-mod gdb;
 mod install;
 mod qemu;
 mod toolchain;
+mod tools;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use crate::workspace::Workspace;
 
 pub use qemu::{QemuInfo, Version};
 pub use toolchain::Toolchain;
+pub use tools::{BOCHS, BOCHS_BIOS, BOCHS_VGA, GDB, GRUB, OVMF, OVMF_FILE, Tool};
 
 /// Whether a missing tool may be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,25 @@ pub fn qemu(
 /// # Errors
 /// [`crate::status::Status::Missing`], with the commands to run.
 pub fn gdb(workspace: &Workspace, policy: Policy) -> Result<PathBuf, Failure> {
-    gdb::ensure(workspace, policy)
+    program(workspace, GDB, "gdb", policy)
+}
+
+/// Bochs, the one in `PATH`, installing it where there is none.
+///
+/// # Errors
+/// [`crate::status::Status::Missing`], with the commands to run.
+pub fn bochs(workspace: &Workspace, policy: Policy) -> Result<PathBuf, Failure> {
+    program(workspace, BOCHS, "bochs-bin", policy)
+}
+
+fn program(
+    workspace: &Workspace,
+    tool: Tool,
+    name: &str,
+    policy: Policy,
+) -> Result<PathBuf, Failure> {
+    tool.ensure(workspace, policy)?;
+    in_path(name).ok_or_else(|| Failure::host(format!("{name} has just gone from PATH")))
 }
 
 /// What is known about a QEMU; remembered from run to run until the program changes.

@@ -1,72 +1,57 @@
-//! From power-on to Rust: the PVH entry, and what the host told the kernel.
+//! From power-on to Rust: the ways in, and what the host told the kernel.
 //!
-//! A PVH loader enters in 32-bit protected mode without paging, with EBX pointing at the start
-//! information (Xen's `arch-x86/hvm/start_info.h`). The code here maps the first gigabyte three
-//! times (at 0, in the direct map, at the kernel's address), enters long mode and calls Rust.
-//! The application processors later pass through the same tables.
+//! The kernel's file has two doors. A PVH loader (QEMU's `-kernel`) finds the address of one in an
+//! ELF note, a multiboot2 loader (GRUB, on a disk that a BIOS, UEFI or another emulator starts)
+//! finds the other in a header. Both enter in 32-bit protected mode without paging, with EBX pointing
+//! at what they have to say. The code here maps the first 4 GiB at 0 and in the direct map, and the
+//! first of them at the kernel's address, enters long mode and calls Rust. The application
+//! processors later pass through the same tables.
 
+mod multiboot2;
 #[cfg(target_os = "none")]
-use {crate::phys, core::slice, x86_64::PhysAddr};
+mod pvh;
+mod regions;
 
-/// What `magic` in the start information must be.
-const START_MAGIC: u32 = 0x336e_c578;
-/// A memory-map entry of this type is RAM (the numbering of ACPI's E820 types).
-const E820_RAM: u32 = 1;
-/// The most memory-map entries that are kept; more are refused.
-const MAX_REGIONS: usize = 64;
+pub(crate) use regions::MAX_REGIONS;
+pub use regions::{Region, Regions};
 
-#[repr(C)]
-struct StartInfo {
-    magic: u32,
-    version: u32,
-    flags: u32,
-    module_count: u32,
-    modules: u64,
-    command_line: u64,
-    rsdp: u64,
-    memory_map: u64,
-    memory_map_entries: u32,
-    reserved: u32,
+/// What the entry code passes on where the door was PVH's, which leaves nothing in EAX.
+#[cfg(target_os = "none")]
+const BY_PVH: u32 = 0;
+
+/// The way by which the kernel was entered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Door {
+    /// A PVH loader's: QEMU's `-kernel`.
+    Pvh,
+    /// A multiboot2 loader's: GRUB.
+    Multiboot2,
 }
 
-#[repr(C)]
-struct Module {
-    address: u64,
-    size: u64,
-    command_line: u64,
-    reserved: u64,
+impl Door {
+    /// The name by which people call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Door::Pvh => "PVH",
+            Door::Multiboot2 => "multiboot2",
+        }
+    }
 }
 
-#[repr(C)]
-struct MemoryMapEntry {
-    address: u64,
-    size: u64,
-    kind: u32,
-    reserved: u32,
-}
-
-/// A stretch of physical memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Region {
-    /// First byte.
-    pub start: u64,
-    /// One past the last byte.
-    pub end: u64,
-    /// Whether it is RAM that the firmware does not claim.
-    pub usable: bool,
-}
-
-/// What the kernel was started with.
+/// What the kernel was started with, whichever the door.
 #[derive(Clone, Copy, Debug)]
 pub struct BootInfo {
-    regions: [Region; MAX_REGIONS],
-    region_count: usize,
+    /// How it came in.
+    pub door: Door,
+    /// The memory map.
+    regions: Regions,
     /// The words after the kernel's name, or empty.
     pub command_line: &'static str,
     /// The module that came along, or empty.
     pub initrd: &'static [u8],
-    /// Where the initrd lies, so that its frames are not given out.
-    pub initrd_region: Region,
+    /// Where the initrd and what else of the loader's is still read lie, so that their frames are
+    /// not given out.
+    pub kept: [Region; 2],
     /// Where the ACPI tables begin, 0 if the loader did not say.
     pub rsdp: u64,
 }
@@ -74,86 +59,7 @@ pub struct BootInfo {
 impl BootInfo {
     /// The memory map, as the loader ordered it.
     pub fn regions(&self) -> &[Region] {
-        &self.regions[..self.region_count]
-    }
-}
-
-/// Reads the start information at physical `address`.
-///
-/// # Safety
-/// `address` is what the PVH loader left in EBX: a valid `hvm_start_info` whose pointers are valid
-/// and lie in the first gigabyte, and that nothing writes to any more.
-#[cfg(target_os = "none")]
-unsafe fn read_start_info(address: u64) -> BootInfo {
-    // SAFETY: the caller passes the loader's pointer.
-    let info: StartInfo = unsafe { read(address, 0) };
-    assert!(
-        info.magic == START_MAGIC,
-        "not started by PVH: the start information has magic {:#x}",
-        info.magic
-    );
-    let mut boot = BootInfo {
-        regions: [Region::default(); MAX_REGIONS],
-        region_count: 0,
-        command_line: "",
-        initrd: &[],
-        initrd_region: Region::default(),
-        rsdp: info.rsdp,
-    };
-    let count = info.memory_map_entries as usize;
-    assert!(
-        count <= MAX_REGIONS,
-        "the memory map has {count} entries, at most {MAX_REGIONS} are kept"
-    );
-    for (index, region) in boot.regions[..count].iter_mut().enumerate() {
-        // SAFETY: the loader promises that many entries.
-        let entry: MemoryMapEntry = unsafe { read(info.memory_map, index) };
-        *region = Region {
-            start: entry.address,
-            end: entry.address.saturating_add(entry.size),
-            usable: entry.kind == E820_RAM,
-        };
-    }
-    boot.region_count = count;
-    if info.command_line != 0 {
-        // SAFETY: the loader promises a NUL-terminated string there; it is never written again.
-        let text = unsafe {
-            core::ffi::CStr::from_ptr(phys::map(PhysAddr::new(info.command_line)).as_ptr())
-        };
-        boot.command_line = text.to_str().unwrap_or("");
-    }
-    if info.module_count > 0 {
-        // SAFETY: the loader promises `module_count` entries at `modules`.
-        let module: Module = unsafe { read(info.modules, 0) };
-        // SAFETY: the loader promises the module's bytes; `frames` leaves its frames out, so
-        // nothing writes to them.
-        boot.initrd = unsafe {
-            slice::from_raw_parts(
-                phys::map(PhysAddr::new(module.address)).as_ptr(),
-                module.size as usize,
-            )
-        };
-        boot.initrd_region = Region {
-            start: module.address,
-            end: module.address + module.size,
-            usable: false,
-        };
-    }
-    boot
-}
-
-/// The value at `index` of an array at physical `address`, which some loaders do not align.
-///
-/// # Safety
-/// It is there, initialised, in the direct map.
-#[cfg(target_os = "none")]
-unsafe fn read<T>(address: u64, index: usize) -> T {
-    // SAFETY: the caller's promise.
-    unsafe {
-        phys::map(PhysAddr::new(address))
-            .as_ptr::<T>()
-            .add(index)
-            .read_unaligned()
+        self.regions.as_slice()
     }
 }
 
@@ -176,16 +82,22 @@ macro_rules! entry_point {
     };
 }
 
-/// Where the entry code jumps once it is in long mode at the kernel's address.
+/// Where the entry code jumps once it is in long mode at the kernel's address: with what the loader left
+/// in EAX, or [`BY_PVH`], and in EBX.
 #[cfg(target_os = "none")]
 #[unsafe(no_mangle)]
-extern "C" fn boot_start(start_info: u64) -> ! {
+extern "C" fn boot_start(magic: u32, information: u64) -> ! {
     unsafe extern "Rust" {
         fn kernel_main(boot: BootInfo) -> !;
     }
     crate::percpu::install_boot();
-    // SAFETY: the entry code passes EBX on untouched.
-    let boot = unsafe { read_start_info(start_info) };
+    let boot = match magic {
+        // SAFETY: the entry code passes EBX on untouched, and this is what the PVH door passes as
+        // magic.
+        BY_PVH => unsafe { pvh::read(information) },
+        // SAFETY: as above; which door it was is what the magic says.
+        _ => unsafe { multiboot2::read(magic, information) },
+    };
     // SAFETY: `entry_point` defines it, with this signature; it is called once.
     unsafe { kernel_main(boot) }
 }
@@ -198,8 +110,8 @@ unsafe extern "C" {
     static boot_pml4: u8;
 }
 
-/// The physical address of the tables that map the first gigabyte at 0, in the direct map and at
-/// the kernel's address. It fits 32 bits: the trampoline loads it in protected mode.
+/// The physical address of the tables that map the first 4 GiB at 0 and in the direct map, and the
+/// kernel at its address. It fits 32 bits: the trampoline loads it in protected mode.
 #[cfg(target_os = "none")]
 pub(crate) fn bring_up_tables() -> u32 {
     // The symbol is linked at its physical address.

@@ -1,4 +1,4 @@
-# The PVH note, the 32-bit entry and the bring-up page tables. Linked at physical addresses.
+# The PVH note, the multiboot2 header, the 32-bit entries and the bring-up page tables. Linked at physical addresses.
 
 .section .note.Xen, "a", @note
 .p2align 2
@@ -8,13 +8,32 @@
     .asciz "Xen"
     .long pvh_start
 
+# For GRUB and its like: the Multiboot2 specification, 3.1. In the first 32 KiB of the file. There is no
+# header of multiboot1, which QEMU would prefer to the note.
+.section .multiboot2, "a"
+.p2align 3
+multiboot2_header:
+    .long 0xe85250d6
+    .long 0                     # 32-bit protected mode
+    .long multiboot2_end - multiboot2_header
+    .long -(0xe85250d6 + multiboot2_end - multiboot2_header)
+    .word 3, 0                  # the address to enter at
+    .long 12
+    .long multiboot2_start
+.p2align 3
+    .word 6, 0                  # modules begin at a page
+    .long 8
+    .word 0, 0                  # end
+    .long 8
+multiboot2_end:
+
 .section .bootbss, "aw", @nobits
 .p2align 12
 .global boot_pml4
 boot_pml4:      .skip 4096
 boot_pdpt:      .skip 4096      # serves address 0 and the direct map
 boot_pdpt_high: .skip 4096      # serves the kernel's address
-boot_pd:        .skip 4096
+boot_pd:        .skip 4096 * 4  # the first 4 GiB: the loader's words may be anywhere there
 boot_stack:     .skip 4096      # until long mode only
 boot_stack_top:
 
@@ -27,11 +46,15 @@ first_stack_top:
 .section .boot, "awx"
 .code32
 .global pvh_start
+multiboot2_start:
+    mov ebp, eax                # the loader's magic
+    jmp 1f
 pvh_start:
-    cli
+    xor ebp, ebp                # BY_PVH
+1:  cli
     cld
     mov esp, offset boot_stack_top
-    mov esi, ebx                # the start information
+    mov esi, ebx                # what the loader has to say
 
     mov eax, offset boot_pdpt
     or eax, 3
@@ -42,15 +65,20 @@ pvh_start:
     mov dword ptr [boot_pml4 + 511 * 8], eax
     mov eax, offset boot_pd
     or eax, 3
-    mov dword ptr [boot_pdpt], eax
     mov dword ptr [boot_pdpt_high + 510 * 8], eax
+    xor ecx, ecx
+2:  mov dword ptr [boot_pdpt + ecx * 8], eax
+    add eax, 4096
+    inc ecx
+    cmp ecx, 4
+    jne 2b
     xor ecx, ecx
 2:  mov eax, ecx
     shl eax, 21
     or eax, 0x83                # present, writable, 2 MiB
     mov dword ptr [boot_pd + ecx * 8], eax
     inc ecx
-    cmp ecx, 512
+    cmp ecx, 2048
     jne 2b
 
     mov eax, cr4
@@ -80,8 +108,9 @@ boot_long:
     mov fs, ax
     mov gs, ax
     movabs rsp, offset first_stack_top
+    mov edi, ebp
+    mov esi, esi                # its upper half is anybody's guess
     xor ebp, ebp
-    mov edi, esi
     movabs rax, offset boot_start
     call rax
     ud2

@@ -5,6 +5,8 @@ use core::arch::x86_64::{__cpuid, __cpuid_count};
 /// The features that a shootdown cares about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Features {
+    /// Global pages.
+    pub global: bool,
     /// Process-context identifiers.
     pub pcid: bool,
     /// The INVPCID instruction.
@@ -18,6 +20,7 @@ pub fn features() -> Features {
     let basic = __cpuid(1);
     let extended = __cpuid_count(7, 0);
     Features {
+        global: basic.edx & 1 << 13 != 0,
         pcid: basic.ecx & 1 << 17 != 0,
         invpcid: extended.ebx & 1 << 10 != 0,
         hypervisor: basic.ecx & 1 << 31 != 0,

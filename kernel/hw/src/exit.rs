@@ -1,10 +1,17 @@
 //! The end of the machine: a status for the host, or a restart.
 
+use core::fmt::{self, Write};
 use core::hint::spin_loop;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use x86_64::instructions::{hlt, interrupts, port::Port};
 
 /// QEMU's `isa-debug-exit` device: a value `v` written here ends QEMU with status `v << 1 | 1`.
 const DEBUG_EXIT: u16 = 0xf4;
+/// Bochs writes the lines that are written here into its log, as its BIOS's.
+const BOCHS_LOG: u16 = 0x402;
+/// Bochs ends when [`BOCHS_END`] is written here.
+const BOCHS_SHUTDOWN: u16 = 0x8900;
+const BOCHS_END: &[u8] = b"Shutdown";
 /// The keyboard controller's status and command port.
 const KEYBOARD: u16 = 0x64;
 /// In the keyboard controller's status: it has not taken the last command yet.
@@ -39,6 +46,36 @@ impl Status {
     }
 }
 
+/// Whether the machine is Bochs, which cannot end with a status of the guest's: it goes into the log.
+static BOCHS: AtomicBool = AtomicBool::new(false);
+
+/// The machine is Bochs. Nothing of it is written to the ports that Bochs has unless this was called: elsewhere
+/// they may be anything's.
+pub fn on_bochs() {
+    BOCHS.store(true, Relaxed);
+}
+
+/// Bochs' log.
+struct Log;
+
+impl Write for Log {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            // SAFETY: the port is Bochs' own, and takes any byte.
+            unsafe { Port::<u8>::new(BOCHS_LOG).write(byte) };
+        }
+        Ok(())
+    }
+}
+
+fn end_bochs(status: Status) {
+    let _ = writeln!(Log, "kernel: status {}", status.of_qemu());
+    for &byte in BOCHS_END {
+        // SAFETY: this ends everything, which is what the caller asked for.
+        unsafe { Port::<u8>::new(BOCHS_SHUTDOWN).write(byte) };
+    }
+}
+
 /// Ends the machine with `status`, from any CPU, in any state, without a lock.
 ///
 /// Where no exit device answers, [`Status::Reboot`] resets the machine through the keyboard
@@ -46,8 +83,12 @@ impl Status {
 /// on: stop them first where that matters.
 pub fn exit(status: Status) -> ! {
     interrupts::disable();
-    // SAFETY: the port belongs to the exit device, or to nothing.
-    unsafe { Port::<u8>::new(DEBUG_EXIT).write(status as u8) };
+    if BOCHS.load(Relaxed) {
+        end_bochs(status);
+    } else {
+        // SAFETY: the port belongs to the exit device, or to nothing.
+        unsafe { Port::<u8>::new(DEBUG_EXIT).write(status as u8) };
+    }
     if status == Status::Reboot {
         reset();
     }

@@ -3,7 +3,7 @@
 //! A freed frame is filled with [`POISON`], so that whoever still reads it through a dead
 //! translation sees that it is dead.
 
-use crate::boot::BootInfo;
+use crate::boot::{BootInfo, MAX_REGIONS, Region};
 use crate::phys::{self, PAGE_SIZE};
 use crate::sync::IrqLock;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -33,13 +33,13 @@ pub struct Frame(PhysAddr);
 
 /// Free memory: never-used stretches, and a list threaded through freed frames.
 struct Pool {
-    stretches: [(u64, u64); 16],
+    stretches: [(u64, u64); MAX_REGIONS],
     freed: Option<PhysAddr>,
     free: u64,
 }
 
 static POOL: IrqLock<Pool> = IrqLock::new(Pool {
-    stretches: [(0, 0); 16],
+    stretches: [(0, 0); MAX_REGIONS],
     freed: None,
     free: 0,
 });
@@ -54,15 +54,13 @@ pub struct Usage {
     pub free: u64,
 }
 
-/// Takes over the RAM that `boot` lists, but for the kernel and its module. Once.
+/// Takes over the RAM that `boot` lists, but for the kernel, its module and the loader's words. Once.
 pub fn init(boot: &BootInfo) {
     let taken = [
         (0, LOWEST),
         crate::paging::image_range(),
-        (
-            boot.initrd_region.start & !(PAGE_SIZE - 1),
-            boot.initrd_region.end,
-        ),
+        whole_pages(boot.kept[0]),
+        whole_pages(boot.kept[1]),
         (phys::LIMIT, u64::MAX),
     ];
     let mut pool = POOL.lock();
@@ -84,6 +82,11 @@ pub fn init(boot: &BootInfo) {
         }
     }
     TOTAL.store(pool.free, Relaxed);
+}
+
+/// From the start of its first page on.
+fn whole_pages(region: Region) -> (u64, u64) {
+    (region.start & !(PAGE_SIZE - 1), region.end)
 }
 
 /// Takes `hole` out of the first `count` ranges; returns how many there are then. Ranges that do

@@ -7,6 +7,7 @@
 pub(crate) mod alias;
 mod build;
 mod entry;
+pub mod kpage;
 pub(crate) mod table;
 mod user;
 mod walk;
@@ -37,6 +38,12 @@ pub const USER_END: u64 = 0x0000_8000_0000_0000;
 /// The bits of an entry that hold the frame's address.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
+/// The bits of an entry of the kernel's half that allows `rights`: its translations are global, which counts where
+/// CR4.PGE is on.
+fn kernel_bits(rights: Rights) -> u64 {
+    rights.0.union(Flags::GLOBAL).bits()
+}
+
 /// The kernel's top-level table; its upper half is every address space's.
 static KERNEL_ROOT: IrqLock<u64> = IrqLock::new(0);
 
@@ -48,17 +55,18 @@ pub(crate) fn map_kernel(address: VirtAddr, frame: Frame, rights: Rights) -> Opt
         entry.load(Acquire) & Flags::PRESENT.bits() == 0,
         "kernel page {address:?} mapped twice"
     );
-    entry.store(frame.into_entry().as_u64() | rights.0.bits(), Release);
+    entry.store(frame.into_entry().as_u64() | kernel_bits(rights), Release);
     Some(())
 }
 
-/// Turns on what protects the kernel from itself: NX, write protection in ring 0 and, where the
+/// Turns on global translations, and what protects the kernel from itself: NX, write protection in ring 0 and, where the
 /// CPU has it, no execution of ring 3's pages and no access to them but by [`probe`](crate::probe).
 /// On each CPU.
 ///
 /// Under QEMU the last has a second use: accesses with ring 3's pages opened have a TLB of their
 /// own there, so that the kernel's pages do not evict what a probe is to find.
 pub(crate) fn enable_protections() {
+    crate::tlb::enable_global();
     let features = core::arch::x86_64::__cpuid_count(7, 0).ebx;
     // SAFETY: each only takes rights away; the kernel needs none of them.
     unsafe {

@@ -3,6 +3,14 @@
 use core::arch::asm;
 use x86_64::registers::control::{Cr3, Cr4, Cr4Flags};
 
+/// Has this CPU keep global translations, the kernel's, across a CR3 write, if it can (CR4.PGE).
+pub(crate) fn enable_global() {
+    if crate::cpuid::features().global {
+        // SAFETY: no mapping's rights depend on it.
+        unsafe { Cr4::update(|cr4| cr4.insert(Cr4Flags::PAGE_GLOBAL)) };
+    }
+}
+
 /// Invalidates this CPU's translation of the page at `address`, global ones too (INVLPG, SDM
 /// vol. 3A, 4.10.4.1).
 #[inline(always)]

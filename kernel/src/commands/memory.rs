@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
 use evidence::Kind;
 use hw::frames::POISON;
+use hw::paging::kpage::KPAGE;
 use hw::paging::{MapError, Rights, USER_END};
 use hw::phys::PAGE_SIZE;
 use hw::{clock, probe};
@@ -154,6 +155,22 @@ pub fn remap(args: &args::Remap, output: &mut Output<'_>) -> Result<(), Failure>
     Ok(())
 }
 
+/// `kpage`
+pub fn kpage(args: &args::Kpage, output: &mut Output<'_>) -> Result<(), Failure> {
+    let shoot = when(args.noshoot);
+    let change = move || space::change_kernel_page(shoot);
+    let tag = on(args.from.unwrap_or(HERE), None, change)?.map_err(refused)?;
+    output.field("address", Value::hex(KPAGE));
+    output.field("first_tag", tag);
+    if args.noshoot {
+        output.styled_note(
+            Style::Warn,
+            "no TLB was told: every CPU may still hold the old translation",
+        );
+    }
+    Ok(())
+}
+
 /// `protect`
 pub fn protect(args: &args::Protect, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
@@ -198,14 +215,13 @@ fn say_shot(space: &Space, noshoot: bool, output: &mut Output<'_>) {
     }
 }
 
-/// What `address` holds, whatever the TLB of the CPU that was asked says: for ring 3's half by way
-/// of the page table; the kernel's own mappings do not change.
+/// What `address` holds, whatever the TLB of the CPU that was asked says: by way of the page table, but for
+/// the kernel's own mappings that do not change.
 fn truth(space: &Space, address: u64) -> Option<u64> {
     if address < USER_END {
-        space.look(address)
-    } else {
-        probe::read(address).ok()
+        return space.look(address);
     }
+    space::look_at_kernel_page(address).or_else(|| probe::read(address).ok())
 }
 
 /// Refuses an address that is not ring 3's.

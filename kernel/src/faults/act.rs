@@ -228,7 +228,8 @@ fn shorter(request: &Request) -> Option<Option<Request>> {
 fn lesser(request: &Request) -> Option<Request> {
     use shootdown::Operation::{Cache, Global, Page, Range, Space};
     match request.operation() {
-        Global => Some(Request::space(SpaceId::KERNEL)),
+        // A space of ring 3's: the kernel's would be all of them again.
+        Global => Some(Request::space(SpaceId(hw::percpu::space().max(1)))),
         Range => Request::page(request.space_id(), request.start()).ok(),
         Page | Space => Some(Request::cache()),
         Cache => None,

@@ -218,6 +218,16 @@ system {
         shows it, `shoot page` ends it."
     examples ["remap 0x400000", "remap 0x400000 noshoot"]
 
+    Kpage "kpage" in Memory, "Put a fresh frame under the one page of the kernel's that may change"
+    {
+        from: Option<CpuId> = FROM;
+        noshoot: bool = NOSHOOT;
+    }
+    details "The page is in the kernel's half, so every address space has it, and its translations are \
+        global where the CPU can: a CR3 write does not drop them. `read` at its address looks through \
+        a CPU's TLB; with `noshoot` the old frame is lost for good."
+    examples ["kpage", "kpage noshoot"]
+
     Protect "protect" in Memory, "Change what programs may do with pages"
     {
         from: Option<CpuId> = FROM;

@@ -1,7 +1,7 @@
 //! Memory by any address, without a fault: the page tables are walked by hand, so what a TLB holds
 //! plays no part.
 
-use crate::boot::{BootInfo, Region};
+use crate::boot::{BootInfo, MAX_REGIONS, Region};
 use crate::paging::{alias, table};
 use crate::phys::{self, PAGE_SIZE};
 use core::ops::Range;
@@ -11,14 +11,14 @@ use x86_64::PhysAddr;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 /// The machine's RAM.
-static RAM: Once<([Region; 64], usize)> = Once::new();
+static RAM: Once<([Region; MAX_REGIONS], usize)> = Once::new();
 
 /// Below this the direct map shows everything, devices included.
 const DEVICES_END: u64 = 4 << 30;
 
 /// Notes where RAM is. Once.
 pub(super) fn init(boot: &BootInfo) {
-    let mut ram = [Region::default(); 64];
+    let mut ram = [Region::default(); MAX_REGIONS];
     let mut count = 0;
     for region in boot.regions().iter().filter(|region| region.usable) {
         ram[count] = *region;

@@ -4,7 +4,7 @@ use super::KERNEL_BASE;
 #[cfg(target_os = "none")]
 use super::table::{KERNEL_TABLE, index, leaf, next_table, table};
 #[cfg(target_os = "none")]
-use super::{KERNEL_ROOT, Rights, enable_protections, load_root};
+use super::{KERNEL_ROOT, Rights, enable_protections, kernel_bits, load_root};
 #[cfg(target_os = "none")]
 use crate::{boot::BootInfo, frames::Frame, phys, phys::PAGE_SIZE};
 use core::ops::Range;
@@ -130,8 +130,10 @@ fn map_direct(root: u64, boot: &BootInfo) {
             )
             .expect("memory for the direct map");
         }
-        current[index(phys::DIRECT_MAP + start, 1)]
-            .store(start | (rights.0 | Flags::HUGE_PAGE).bits(), Relaxed);
+        current[index(phys::DIRECT_MAP + start, 1)].store(
+            start | kernel_bits(rights) | Flags::HUGE_PAGE.bits(),
+            Relaxed,
+        );
     }
 }
 
@@ -155,5 +157,5 @@ fn map_image(root: u64) {
 fn set_leaf(root: u64, address: u64, frame: u64, rights: Rights) {
     leaf(root, address, Some(KERNEL_TABLE))
         .expect("memory for page tables")
-        .store(frame | rights.0.bits(), Relaxed);
+        .store(frame | kernel_bits(rights), Relaxed);
 }
