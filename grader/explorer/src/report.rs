@@ -67,8 +67,8 @@ pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
     }
     if let Violation::ReadByNmi { cpu, .. } = violation {
         let words = format!(
-            "an NMI came to CPU {cpu} after it had acknowledged and before it had invalidated: its handler may touch \
-             nothing that a shootdown takes away"
+            "an NMI came to CPU {cpu} before it had invalidated what it was asked to: an NMI's handler may touch nothing \
+             that a shootdown takes away"
         );
         return Verdict {
             invariant: 5,
