@@ -13,6 +13,7 @@
 
 pub mod bench;
 pub mod bochs;
+pub mod browser;
 pub mod child;
 pub mod cli;
 pub mod command;
@@ -41,6 +42,7 @@ pub mod symbols;
 pub mod terminal;
 pub mod trace;
 pub mod verdict;
+pub mod view;
 pub mod watchdog;
 pub mod wiring;
 pub mod witness;
