@@ -61,6 +61,11 @@ export class Model {
       const [{ cpu, of }] = group;
       this.spans.get(cpu).set(of, new Intervals(group, (span) => span.from, (span) => end(span.to)));
     }
+    // The arrows to each CPU, to be asked which are on their way.
+    this.arrowsTo = new Map(chart.cpus.map((cpu) => {
+      const to = chart.arrows.filter((arrow) => arrow.target === cpu);
+      return [cpu, new Intervals(to, (arrow) => arrow.from, (arrow) => end(arrow.to))];
+    }));
     this.arrows = new Intervals(chart.arrows, (arrow) => arrow.from, (arrow) => (arrow.to === null ? arrow.from : arrow.to));
     this.kept = [copy(chart.start)];
     const running = copy(chart.start);
@@ -87,6 +92,13 @@ export class Model {
     const found = [];
     this.spans.get(cpu).get(of)?.meeting(event, event, (span, from, to) => { if (to > event) found.push(span); });
     return found;
+  }
+
+  /** Whether an interrupt to a CPU has been sent and not been taken. */
+  pending(cpu, event) {
+    let pending = false;
+    this.arrowsTo.get(cpu).meeting(event, event, (arrow, from, to) => { pending ||= to > event; });
+    return pending;
   }
 
   /** The state after an event: slots by `target.initiator`, versions by page, TLBs by `cpu.page`. */

@@ -12,6 +12,10 @@ const MARK = 26;
 const WORDS = 40;
 /** Below so many pixels from row to row there is no room for words. */
 const LEGIBLE = 13;
+/** So many events for each pixel are looked at where they lie closer than pixels. */
+const SAMPLES = 8;
+/** Below so many pixels a span is drawn plainly. */
+const SLIM = 4;
 /** Below this a lane has no room for words of its own. */
 const NARROW = 130;
 /** The width of a character of the words, as a part of their size. */
@@ -32,6 +36,8 @@ export class Painter {
     const { surface, colours, width, height, view } = this;
     surface.rect(0, 0, width, height, colours.page);
     const [first, last] = view.window;
+    // Arrows one by one would be all that is seen.
+    this.dense = last - first > 3 * height;
     const events = [view.rows[first] ?? 0, view.rows[last] ?? this.model.count];
     surface.clip(0, HEAD, width, height - HEAD, () => {
       this.ground();
@@ -54,7 +60,8 @@ export class Painter {
 
   cursor() {
     const y = this.y(this.view.cursor);
-    this.surface.rect(0, y - ROW / 2, this.width, ROW, this.colours.cursor);
+    const size = this.view.axis === 'order' ? Math.max(Math.min(this.view.zoom, ROW), 4) : ROW;
+    this.surface.rect(0, y - size / 2, this.width, size, this.colours.cursor);
   }
 
   names() {
@@ -85,14 +92,20 @@ export class Painter {
   spans([first, last]) {
     for (const cpu of this.lanes) {
       for (const of of Object.keys(SPANS)) {
-        let painted = -Infinity;
+        // Slim ones that touch are drawn as one.
+        let run = null;
+        const flush = () => { if (run) this.span(of, cpu, ...run); };
         this.model.spans.get(cpu).get(of)?.meeting(first, last, (span, from, to) => {
           const top = this.y(from);
           const bottom = this.y(to);
-          if (bottom - painted < 1) return;
-          painted = bottom;
-          this.span(of, cpu, Math.max(top, HEAD - 20), Math.min(bottom, this.height + 20), top >= HEAD - 20);
+          if (run && bottom - top < SLIM && top <= run[1] + 1) {
+            run[1] = Math.max(run[1], Math.min(bottom, this.height + 20));
+            return;
+          }
+          flush();
+          run = [Math.max(top, HEAD - 20), Math.min(bottom, this.height + 20), top >= HEAD - 20];
         });
+        flush();
       }
     }
   }
@@ -102,6 +115,11 @@ export class Painter {
     const [name, how] = SPANS[of];
     const x = this.x.get(cpu);
     const height = Math.max(bottom - top, 1.5);
+    if (height < SLIM) {
+      const [left, width] = { bar: [BAR + 2, 4], dashes: [BAR + 7, 3], dots: [this.lane - 10, 9], cross: [this.lane - 20, 19], shade: [1, MARK - 8] }[how];
+      surface.rect(x + left, top, width, height, colours[name], how === 'dots' || how === 'shade' ? 0.45 : 1);
+      return;
+    }
     if (of === 'handler' || of === 'masked') {
       surface.rect(x + 1, top, this.lane - 2, height, colours[name], of === 'handler' ? 0.1 : 0.06);
       surface.pattern(x + 1, top, MARK - 8, height, 'shade', colours[name]);
@@ -128,8 +146,13 @@ export class Painter {
       const from = this.model.cpu[arrow.from];
       if (!this.x.has(from) || !this.x.has(arrow.target)) return;
       const top = this.y(arrow.from);
-      if (top - painted < 1.5 && this.view.zoom < 3 && this.view.axis === 'order') return;
-      painted = top;
+      if (this.dense) {
+        if (top - painted < 2) return;
+        painted = top;
+        const [left, right] = [this.x.get(from), this.x.get(arrow.target)].sort((a, b) => a - b);
+        this.surface.rect(left + MARK, top, right - left, 1, this.colours.arrow, 0.3);
+        return;
+      }
       this.arrow(arrow, this.x.get(from) + MARK, top, this.x.get(arrow.target) + MARK);
     });
   }
@@ -160,7 +183,35 @@ export class Painter {
     return mark - MARK + WORDS + Math.min(length * size, this.lane - WORDS - 22) + 6;
   }
 
+  /** Of events that lie closer than pixels a few for each pixel, and all that matter. */
+  ticks(first, last) {
+    const { view, model, surface, colours } = this;
+    const each = Math.max(1, Math.floor((last - first) / (this.height * SAMPLES)));
+    const painted = new Map();
+    for (let row = first; row < last; row += each) {
+      const event = view.rows[row];
+      const cpu = model.cpu[event];
+      const y = this.y(event);
+      if (y - (painted.get(cpu) ?? -Infinity) < 1) continue;
+      painted.set(cpu, y);
+      const [name] = LOOKS[model.look[event]] || LOOKS['.'];
+      surface.rect(this.x.get(cpu) + MARK - 4, y - 0.5, 8, 1, colours[name]);
+    }
+    let notable = -Infinity;
+    model.notable.forEach((event) => {
+      const y = this.y(event);
+      if (view.rows[view.before[event]] !== event || y < HEAD || y > this.height || y - notable < 1) return;
+      notable = y;
+      const [name, shape] = LOOKS[model.look[event]];
+      this.mark(shape, this.x.get(model.cpu[event]) + MARK, y, colours[name]);
+    });
+  }
+
   events(first, last, matches) {
+    if (this.dense) {
+      this.ticks(first, last);
+      return;
+    }
     const painted = new Map();
     const written = new Map();
     let time = -Infinity;

@@ -95,7 +95,7 @@ function cpus(model, at) {
   };
   const row = (cpu) => {
     const off = model.during(cpu, 'handler', at).length > 0 || model.during(cpu, 'masked', at).length > 0;
-    const pending = pendingAt(model, cpu, at);
+    const pending = model.pending(cpu, at);
     const stale = model.during(cpu, 'stale', at).length > 0;
     const old = stale || model.during(cpu, 'old', at).length > 0;
     return element('tr', {}, element('th', { scope: 'row' }, `CPU ${cpu}`), element('td', {}, doing(cpu)),
@@ -104,11 +104,6 @@ function cpus(model, at) {
       element('td', { class: stale ? 'stale' : old ? 'old' : 'none' }, stale ? 'STALE' : old ? 'old' : '–'));
   };
   return table('CPUs', ['', 'doing', 'interrupts', 'IPI', 'TLB'], model.chart.cpus.map(row));
-}
-
-/** Whether an interrupt to a CPU has been sent and not been taken. */
-function pendingAt(model, cpu, at) {
-  return model.chart.arrows.some((arrow) => arrow.target === cpu && arrow.from <= at && (arrow.to ?? model.count) > at);
 }
 
 function scoreboard(model, state, changed) {
