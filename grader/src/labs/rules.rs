@@ -13,6 +13,8 @@ mod text;
 mod tokens;
 mod tree;
 
+pub use text::hides;
+
 use std::env;
 use std::ffi::OsString;
 use std::fmt;

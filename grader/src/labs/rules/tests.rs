@@ -191,7 +191,8 @@ fn what_goes_behind_the_machine_s_back() {
     }
 }
 
-/// rust-lang/rust issues 25860, 57893, 84366, 98117 and their kin: what they need, by what they are written with.
+/// rust-lang/rust issues 25860, 57893, 84366, 84591, 98117, 100051, 129021 and their kin: what they need, by what they
+/// are written with.
 #[test]
 fn a_known_hole_of_the_compiler() {
     for (source, word) in [
@@ -228,6 +229,27 @@ fn a_known_hole_of_the_compiler() {
         ),
         ("trait O { type A; }\nfn f(o: &dyn O<A = u8>) {}", "`dyn`"),
         ("impl S for dyn T {}", "`dyn`"),
+        (
+            "trait H { type O; }\nimpl<R, F: Fn() -> R> H for F { type O = R; }",
+            "a trait of one's own",
+        ),
+        (
+            "fn f<I: Iterator + 'static>(_: &I, x: I::Item) -> I::Item { x }",
+            "a lifetime as a bound",
+        ),
+        (
+            "fn f<I: Iterator>(_: &I, x: I::Item) -> impl Sized + '_ { x }",
+            "a lifetime as a bound",
+        ),
+        (
+            "fn f<T>(x: T) -> T where T: 'static { x }",
+            "a lifetime as a bound",
+        ),
+        ("fn f<'a: 'static>(x: &'a u8) {}", "a lifetime as a bound"),
+        (
+            "fn f<'a>(x: &'a u8) where 'a: 'static {}",
+            "a lifetime as a bound",
+        ),
     ] {
         let said = said(source);
         assert!(

@@ -4,7 +4,7 @@ use super::{Broken, LONGEST};
 
 /// Characters that change the direction of what follows, or cannot be seen: with them a text does not read as the
 /// compiler reads it.
-fn hides(letter: char) -> bool {
+pub fn hides(letter: char) -> bool {
     matches!(letter,
         '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')

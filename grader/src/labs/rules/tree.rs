@@ -145,6 +145,14 @@ impl Reader {
         }
     }
 
+    fn outlives(&mut self, span: Span) {
+        self.say(
+            span,
+            "a lifetime as a bound: known holes of the compiler lead through it; what is behind `impl` lives as long \
+             as it can without",
+        );
+    }
+
     fn tree(&mut self, tree: &syn::UseTree, leading: bool) {
         match tree {
             syn::UseTree::Path(path) => {
@@ -207,6 +215,10 @@ impl<'ast> Visit<'ast> for Reader {
     fn visit_item(&mut self, item: &'ast syn::Item) {
         match item {
             syn::Item::Union(_) => self.say(item.span(), "a union"),
+            syn::Item::Trait(_) | syn::Item::TraitAlias(_) => self.say(
+                item.span(),
+                "a trait of one's own: known holes of the compiler lead through it; the lab's is there to be implemented",
+            ),
             syn::Item::Verbatim(_) => self.say(item.span(), "syntax that is not Rust's own"),
             _ => {}
         }
@@ -259,6 +271,25 @@ impl<'ast> Visit<'ast> for Reader {
             bound.span(),
             "`for<…>`: known holes of the compiler lead through it",
         );
+    }
+
+    fn visit_type_param_bound(&mut self, bound: &'ast syn::TypeParamBound) {
+        if matches!(bound, syn::TypeParamBound::Lifetime(_)) {
+            self.outlives(bound.span());
+        }
+        visit::visit_type_param_bound(self, bound);
+    }
+
+    fn visit_lifetime_param(&mut self, parameter: &'ast syn::LifetimeParam) {
+        if !parameter.bounds.is_empty() {
+            self.outlives(parameter.span());
+        }
+        visit::visit_lifetime_param(self, parameter);
+    }
+
+    fn visit_predicate_lifetime(&mut self, predicate: &'ast syn::PredicateLifetime) {
+        self.outlives(predicate.span());
+        visit::visit_predicate_lifetime(self, predicate);
     }
 
     fn visit_type_array(&mut self, array: &'ast syn::TypeArray) {
