@@ -1,5 +1,6 @@
 //! The labs: what there is, by `labs/manifest.toml`.
 
+pub mod answers;
 pub mod check;
 pub mod command;
 pub mod court;
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use answers::Starter;
+use explorer::Answerer;
 use rig::{NotBuilt, Rig, Shared};
 
 use crate::status::{Doing, Failure, Status};
@@ -292,6 +295,12 @@ impl Lab {
             .advise(format!("cargo kit labs start {}", self.number)))
     }
 
+    /// Whether its solutions send by a command register of their own.
+    #[must_use]
+    pub fn sends(&self) -> bool {
+        self.module.as_deref() == Some("two")
+    }
+
     /// The points that all checks are worth.
     #[must_use]
     pub fn points(&self) -> u32 {
@@ -308,17 +317,24 @@ pub fn kernel(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<
     rig.kernel().map_err(failure)
 }
 
-/// The explorer with a solution of lab `number` in it, likewise.
+/// A solution of lab `number`, to be explored, likewise: its program is started by `starter` when it is first asked.
 ///
 /// # Errors
 /// As [`kernel`].
-pub fn explorer(
+pub fn answerer(
     workspace: &Workspace,
     number: u8,
     file: Option<&Path>,
-) -> Result<PathBuf, Failure> {
-    let rig = rig_of(workspace, number, file)?;
-    rig.explorer().map_err(failure)
+    starter: &Starter,
+) -> Result<Answerer<'static>, Failure> {
+    let manifest = Manifest::read(workspace)?;
+    let lab = manifest.lab(number)?;
+    let of = match (&lab.case, file) {
+        (Some((_, of)), None) => manifest.lab(*of)?,
+        _ => lab,
+    };
+    let program = rig_of(workspace, number, file)?.explorer();
+    Ok(starter.answerer(program.map_err(failure)?, of.sends()))
 }
 
 fn rig_of(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<Rig, Failure> {
