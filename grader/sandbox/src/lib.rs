@@ -23,6 +23,7 @@ mod layers;
 mod policy;
 mod supervise;
 mod tree;
+mod user;
 
 pub use confine::start_up;
 pub use conversation::{Conversation, Silence, start};

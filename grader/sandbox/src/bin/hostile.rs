@@ -147,14 +147,23 @@ fn attempt(attack: &str, target: &str) -> Attempt {
             }
         }
         "threads" => loop {
-            thread::Builder::new()
-                .stack_size(16 << 10)
-                .spawn(|| thread::sleep(Duration::from_secs(3600)))?;
+            let sleeps = || thread::sleep(Duration::from_secs(3600));
+            let _ = thread::Builder::new().stack_size(16 << 10).spawn(sleeps);
         },
         "fork-bomb" => loop {
             let _ = Command::new("/proc/self/exe").arg("fork-bomb").spawn();
             thread::sleep(Duration::from_millis(1));
         },
+        "forks" => {
+            // As many as it gets, faster than anybody looks.
+            let mut had = Vec::new();
+            let mut count = fs::File::create(target)?;
+            while let Ok(child) = Command::new("/proc/self/exe").arg("sleep").spawn() {
+                had.push(child);
+                count.write_all(b".")?;
+            }
+            thread::sleep(Duration::from_secs(3600));
+        }
         "daemon" => {
             // A child that leaves its session, and lives on when its parent has ended.
             Command::new("/proc/self/exe")
