@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::KIT;
 use explorer::{Answerer, Code as _, LIMIT, View, explored, scenes};
 use grader::labs::answers::Starter;
-use sandbox::{Layers, Limits, Policy};
+use sandbox::{Layers, Limits, Policy, Starts};
 
 /// What is answered for a scene of two CPUs: no words of its own.
 const BUILT: &str = r#"{"Built":[1,{"words":[],"heads":[null,null],"slots":[null,null,null,null],"lines":null,"sends":false}]}"#;
@@ -49,7 +49,7 @@ impl Hostile {
                 readable: Vec::new(),
                 writable: vec![folder.clone()],
                 environment: Vec::new(),
-                forks: true,
+                starts: Starts::Programs,
                 limits,
                 layers: Layers::NONE,
             };

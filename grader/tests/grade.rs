@@ -15,7 +15,7 @@ use grader::machine::Machine;
 use grader::status::Status;
 use grader::workspace::Workspace;
 use rustix::process::Signal;
-use sandbox::{Layers, Limits, Policy};
+use sandbox::{Layers, Limits, Policy, Starts};
 use tempfile::TempDir;
 
 /// A submission's folder, and the report on it.
@@ -172,7 +172,7 @@ fn a_tier_that_is_silently_lowered() {
         readable: Vec::new(),
         writable: Vec::new(),
         environment: std::env::vars().collect(),
-        forks: true,
+        starts: Starts::Programs,
         limits: Limits {
             cpu: 600,
             memory: 4 << 30,

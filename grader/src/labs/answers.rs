@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::court::Trust;
 use explorer::{Answerer, Lost, Talk};
-use sandbox::{Conversation, Ended, Layers, Limit, Limits, Policy, Silence};
+use sandbox::{Conversation, Ended, Layers, Limit, Limits, Policy, Silence, Starts};
 
 /// What a program needs to be loaded.
 const SYSTEM: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/etc/ld.so.cache"];
@@ -68,7 +68,7 @@ fn policy(program: &Path, layers: Layers) -> Policy {
         readable: readable.chain([program.to_path_buf()]).collect(),
         writable: Vec::new(),
         environment: Vec::new(),
-        forks: false,
+        starts: Starts::Nothing,
         limits: LIMITS,
         layers,
     }

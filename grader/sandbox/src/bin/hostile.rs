@@ -146,15 +146,26 @@ fn attempt(attack: &str, target: &str) -> Attempt {
                 fs::write(number.to_string(), "")?;
             }
         }
-        "threads" => loop {
-            thread::Builder::new()
-                .stack_size(16 << 10)
-                .spawn(|| thread::sleep(Duration::from_secs(3600)))?;
-        },
-        "fork-bomb" => loop {
-            let _ = Command::new("/proc/self/exe").arg("fork-bomb").spawn();
-            thread::sleep(Duration::from_millis(1));
-        },
+        // No more than a host on which nobody looks for a while can bear.
+        "threads" => {
+            for _ in 0..1000 {
+                thread::Builder::new()
+                    .stack_size(16 << 10)
+                    .spawn(|| thread::sleep(Duration::from_secs(3600)))?;
+            }
+            thread::sleep(Duration::from_secs(3600));
+        }
+        "fork-bomb" => {
+            let depth = target.len();
+            for _ in 0..8 * usize::from(depth < 3) {
+                let deeper = "x".repeat(depth + 1);
+                let _ = Command::new("/proc/self/exe")
+                    .args(["fork-bomb", &deeper])
+                    .spawn();
+                thread::sleep(Duration::from_millis(1));
+            }
+            thread::sleep(Duration::from_secs(3600));
+        }
         "daemon" => {
             // A child that leaves its session, and lives on when its parent has ended.
             Command::new("/proc/self/exe")
