@@ -105,7 +105,7 @@ fn a_program_that_does_anything_but_answer() {
             "used too much: processes",
         ),
         (
-            r#"s=x; while :; do s="$s$s"; done"#,
+            "head -c 300M /dev/zero | tail -c 300M | sleep 100",
             "used too much: memory",
         ),
         (
@@ -178,6 +178,15 @@ fn a_program_that_lives_on_when_nobody_asks() {
         std::thread::sleep(Duration::from_millis(5));
     }
     panic!("it lives on");
+}
+
+#[test]
+fn a_program_that_somebody_kills_taken_for_wrong_code() {
+    let mut hostile = Hostile::new(r#"read -r _; echo "$built"; read -r _; kill -KILL $$"#);
+    hostile.limits.cpu = 100;
+    let (_, fault) = hostile.explored();
+    let fault = fault.expect("the host's fault");
+    assert!(fault.contains("somebody killed"), "{fault}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ const SYSTEM: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/etc/ld.so.cache"];
 
 /// What a solution may use. One that is explored to the end takes a tenth of a second.
 const LIMITS: Limits = Limits {
-    cpu: 10,
+    cpu: 5,
     memory: 1 << 30,
     processes: 8,
     disk: 0,
@@ -108,6 +108,10 @@ fn lost(silence: Silence) -> Lost {
         // A stack that overflows ends so.
         Silence::Ended(Ended::Signal(6 | 11)) => {
             code("crashed: does a call go on into itself without end?")
+        }
+        // Its limits have been looked at: nobody in there needs that signal, but the system does, out of memory.
+        Silence::Ended(Ended::Signal(9)) => {
+            Lost::Host("somebody killed the program that answers for the code".into())
         }
         Silence::Ended(Ended::Signal(signal)) => {
             Lost::Code(format!("was ended by signal {signal}"))
