@@ -21,7 +21,7 @@ use rustix::process::{
 };
 use rustix::thread::set_no_new_privs;
 
-use crate::policy::{Limits, Policy};
+use crate::policy::{Limits, Policy, Starts};
 use crate::{COMPLAINT, LAUNCH, Layers, NOT_CONFINED, filter, tree, user};
 
 /// The second words of a launcher's start-ups that are not policies.
@@ -196,7 +196,7 @@ fn become_program(
         landlock(&policy.readable, &policy.writable)?;
     }
     if policy.layers.seccomp {
-        filter::apply(policy.forks).map_err(said("filtering system calls"))?;
+        filter::apply(policy.starts).map_err(said("filtering system calls"))?;
     }
     let environment = policy.environment.iter().map(|(name, value)| (name, value));
     let mut command = Command::new(program);
@@ -273,7 +273,7 @@ fn probe(name: &str) -> Result<(), String> {
         }
         "seccomp" => {
             set_no_new_privs(true).map_err(said("giving up privileges"))?;
-            filter::apply(false).map_err(said("filtering system calls"))?;
+            filter::apply(Starts::Threads).map_err(said("filtering system calls"))?;
             let forbidden = Command::new("/proc/self/exe").args([LAUNCH, PROBE]).spawn();
             held(forbidden.is_err() && unshare(CloneFlags::CLONE_FS).is_err())
         }

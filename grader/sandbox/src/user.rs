@@ -4,8 +4,9 @@ use std::io;
 
 use rustix::process::{Gid, Resource, Rlimit, Uid, getrlimit, getuid, setrlimit};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, configure_capability_in_ambient_set, set_capabilities,
-    set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    CapabilitiesSecureBits, CapabilitySet, CapabilitySets, configure_capability_in_ambient_set,
+    set_capabilities, set_capabilities_secure_bits, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid,
 };
 
 use crate::tree;
@@ -29,7 +30,8 @@ const OTHERS: u64 = 4096;
 /// # Errors
 /// This is not root, or the host has no such user, as in containers with few.
 pub fn become_another(number: u32) -> io::Result<()> {
-    set_keep_capabilities(true)?;
+    // What is kept of the privileges holds for `access` as well, by which compilers look for their files.
+    set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP)?;
     set_thread_groups(&[])?;
     let become_one = |first: u32| {
         let (user, group) = (Uid::from_raw(first + number % MANY), Gid::from_raw(first));
@@ -44,9 +46,7 @@ pub fn become_another(number: u32) -> io::Result<()> {
         inheritable: files,
     };
     set_capabilities(None, sets)?;
-    configure_capability_in_ambient_set(files, true)?;
-    set_keep_capabilities(false)?;
-    Ok(())
+    Ok(configure_capability_in_ambient_set(files, true)?)
 }
 
 /// Sees to it that the kernel starts no more than `most` processes and threads, and a few, whoever asks. `alone` says
