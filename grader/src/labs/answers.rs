@@ -14,7 +14,7 @@ const SYSTEM: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/etc/ld.so.cache"];
 
 /// What a solution may use. One that is explored to the end takes a tenth of a second.
 const LIMITS: Limits = Limits {
-    cpu: 10,
+    cpu: 5,
     memory: 1 << 30,
     processes: 8,
     disk: 0,
