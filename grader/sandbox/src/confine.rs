@@ -206,8 +206,13 @@ fn become_program(
 }
 
 fn limit(limits: &Limits) -> Result<(), String> {
+    // At the first the system sends SIGXCPU, which says what it was; at the second SIGKILL, which cannot be ignored.
+    let cpu = Rlimit {
+        current: Some(limits.cpu),
+        maximum: Some(limits.cpu + 2),
+    };
+    setrlimit(Resource::Cpu, cpu).map_err(said("limiting resources"))?;
     for (resource, most) in [
-        (Resource::Cpu, limits.cpu),
         // The sum is watched from outside; this is for what grows faster than one looks.
         (Resource::Data, limits.memory + limits.memory / 2),
         (Resource::Fsize, limits.disk),

@@ -22,8 +22,8 @@ use crate::machine::{Machine, Outcome};
 use crate::status::{Doing, Failure, Status};
 use crate::workspace::Workspace;
 
-/// How long the machine may run by its own clock: the longest script of a lab takes a tenth.
-const DEADLINE: &str = "deadline=10000";
+/// How long the machine may run by its own clock: the longest script of a lab takes a quarter.
+const DEADLINE: &str = "deadline=4000";
 /// After that the host stands still.
 const STANDS_STILL: Duration = Duration::from_secs(3600);
 /// How wide lanes are drawn, in characters, wherever it is run.
