@@ -7,7 +7,7 @@ use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::hint::spin_loop;
+use core::hint::{black_box, spin_loop};
 use core::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -317,14 +317,16 @@ fn pause(interrupts_on: bool) {
     if interrupts_on {
         interrupts::enable();
     }
-    for _ in 0..PAUSES {
-        spin_loop();
+    spin_loop();
+    for look in 0..PAUSES {
+        black_box(look);
     }
     interrupts::disable();
 }
 
-/// How often a parked CPU pauses between two looks.
-const PAUSES: usize = 32;
+/// How many instructions, in threes, a parked CPU lets pass between two looks. More than one PAUSE would be dear: at
+/// each of them the emulator goes on with another CPU, so a parked one would make time pass a thousand times slower.
+const PAUSES: usize = 256;
 /// After how many looks it wakes those who wait for no more than time to pass.
 const DOZE_LOOKS: u32 = 64;
 /// For how many looks every CPU may be in a critical section that is not a wait for a parked one.
