@@ -113,6 +113,15 @@ fn a_wrong_solution_whose_feedback_leaves_something_out() {
         assert!(!told.is_empty(), "{failed:#?}");
         assert!(!told.contains("grade-"), "a private name: {told}");
     }
+    let again = failed.reproduce.as_ref().unwrap();
+    let script = "--script lab-5-two-of-three.tlb";
+    assert!(
+        again.lines().count() == 2
+            && again.lines().all(|line| line.ends_with(script))
+            && again
+                .contains("\nin the kernel: cargo kit trace --judge --lab 5 --solution labs/work/"),
+        "{again}"
+    );
     let skipped = report
         .checks
         .iter()

@@ -56,6 +56,7 @@ impl System for Kernel {
             Request::Ipi(args) => shoot::ipi(args, output),
             Request::Stop(args) => stop::stop(args, output),
             Request::Resume(args) => stop::resume(args, output),
+            Request::Deliver(args) => park::deliver(args, output),
             Request::Mem(_) => inspect::mem(output),
             Request::Regs(args) => inspect::regs(args, output),
             Request::Backtrace(args) => inspect::backtrace(args, output),

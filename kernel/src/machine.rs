@@ -133,6 +133,22 @@ pub fn send_one(cpu: CpuId, vector: Vector) {
     }
 }
 
+/// Notes that the shootdown interrupt is sent to `cpus`, which [`arrive`] is to bring there.
+pub fn note_sent(cpus: CpuSet) {
+    note_ipi(cpus, SHOOTDOWN, false);
+}
+
+/// Has a shootdown interrupt that was noted as sent arrive at `cpu`, which may be this one.
+///
+/// # Panics
+/// As [`send_one`].
+pub fn arrive(cpu: CpuId) {
+    percpu::count(Counter::IcrWrites, 1);
+    if let Err(error) = apic::send_fixed(hw::ap::apic_id(cpu), SHOOTDOWN) {
+        stuck(error);
+    }
+}
+
 /// Sends `vector` to `to`; broadcasts with one ICR write where that reaches just the online CPUs.
 #[inline(always)]
 pub fn send(to: Destination, vector: Vector) -> u64 {
@@ -195,13 +211,14 @@ impl<V: Value, R: Role> KernelWord<V, R> {
         self.0.store(value, SeqCst);
     }
 
-    /// Passes the point of a store of `value`. What is to be stored, if anything.
+    /// Passes the point of a store of `value`. What is to be stored, if anything: nothing if `make` was called,
+    /// which stores.
     #[inline(always)]
-    fn pass_store(&self, value: V) -> Option<V> {
+    fn pass_store(&self, value: V, make: Option<&dyn Fn(u64)>) -> Option<V> {
         let Some(point) = R::stored(value.bits()) else {
             return Some(value);
         };
-        pass::store(point, self.address(), value.bits()).map(V::from_bits)
+        pass::store(point, self.address(), value.bits(), make).map(V::from_bits)
     }
 }
 
@@ -217,7 +234,8 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn store(&self, value: V, order: Ordering) {
-        if let Some(value) = self.pass_store(value) {
+        let make = |bits| self.0.store(V::from_bits(bits), order);
+        if let Some(value) = self.pass_store(value, Some(&make)) {
             self.0.store(value, order);
         }
     }
@@ -229,7 +247,7 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn swap(&self, value: V, order: Ordering) -> V {
-        match self.pass_store(value) {
+        match self.pass_store(value, None) {
             Some(value) => self.0.swap(value, order),
             None => self.0.load(Relaxed),
         }
@@ -237,7 +255,7 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn fetch_or(&self, bits: V, order: Ordering) -> V {
-        match self.pass_store(bits) {
+        match self.pass_store(bits, None) {
             Some(bits) => self.0.fetch_or(bits, order),
             None => self.0.load(Relaxed),
         }
@@ -250,7 +268,7 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn compare_exchange(&self, current: V, new: V, order: Ordering) -> Result<V, V> {
-        match self.pass_store(new) {
+        match self.pass_store(new, None) {
             Some(new) => self.0.compare_exchange(current, new, order),
             None => Err(self.0.load(Relaxed)),
         }

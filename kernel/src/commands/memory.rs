@@ -25,7 +25,8 @@ fn rights(access: Access) -> Rights {
     }
 }
 
-pub fn refused(error: Error) -> Failure {
+/// Why `from` could not change a space.
+pub fn refused(error: Error, from: CpuId) -> Failure {
     match error {
         Error::Map(error @ MapError::NotMapped) => Failure::new(error).hint("map ADDRESS"),
         Error::Map(error @ MapError::Mapped) => {
@@ -34,7 +35,7 @@ pub fn refused(error: Error) -> Failure {
         Error::Map(error) => Failure::new(error),
         Error::Abandoned => Failure::new(format_args!(
             "the shootdown was given up: CPUs {} have not acknowledged; the old frames are lost",
-            protocols::outstanding(HERE)
+            protocols::outstanding(from)
         )),
     }
 }
@@ -112,10 +113,9 @@ pub fn map(args: &args::Map, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
     let (page, pages, rights) = (args.address.get(), args.pages, rights(args.access));
     let inside = space.clone();
-    let tag = on(args.from.unwrap_or(HERE), None, move || {
-        inside.map(page, pages, rights)
-    })?
-    .map_err(refused)?;
+    let from = args.from.unwrap_or(HERE);
+    let made = on(from, None, move || inside.map(page, pages, rights))?;
+    let tag = made.map_err(|error| refused(error, from))?;
     output.field("address", Value::hex(page));
     output.field("pages", pages);
     output.field("space", space.id());
@@ -159,7 +159,8 @@ pub fn remap(args: &args::Remap, output: &mut Output<'_>) -> Result<(), Failure>
 pub fn kpage(args: &args::Kpage, output: &mut Output<'_>) -> Result<(), Failure> {
     let shoot = when(args.noshoot);
     let change = move || space::change_kernel_page(shoot);
-    let tag = on(args.from.unwrap_or(HERE), None, change)?.map_err(refused)?;
+    let from = args.from.unwrap_or(HERE);
+    let tag = on(from, None, change)?.map_err(|error| refused(error, from))?;
     output.field("address", Value::hex(KPAGE));
     output.field("first_tag", tag);
     if args.noshoot {
@@ -192,7 +193,8 @@ fn change<T: Send + 'static>(
     change: impl FnOnce(&Space) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Failure> {
     let inside = space.clone();
-    on(from.unwrap_or(HERE), None, move || change(&inside))?.map_err(refused)
+    let from = from.unwrap_or(HERE);
+    on(from, None, move || change(&inside))?.map_err(|error| refused(error, from))
 }
 
 fn say_shot(space: &Space, noshoot: bool, output: &mut Output<'_>) {

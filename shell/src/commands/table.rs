@@ -371,6 +371,15 @@ system {
     examples ["fault send drop cpu 0 peer 2 1*", "fault acknowledge delay 200us",
         "fault send misdirect to 3 50% after 10", "fault", "fault clear 1"]
 
+    Deliver "deliver" in Shootdown, "Let interrupts arrive that `fault send hold` keeps on their way"
+    {
+        cpus: CpuSelection = Arg::positional("CPU-SET", Kind::Cpus, "at which CPUs").default("all");
+        lost: bool = Arg::flag("lost", "they are lost instead");
+    }
+    details "At most one is on its way to a CPU, as in its local APIC: several become one. A CPU that it \
+        parks is told of."
+    examples ["deliver 2", "deliver 1 lost"]
+
     Break "break" in Shootdown, "Park CPUs when they get to a point of a shootdown"
     {
         subject: BreakSubject = Arg::positional("POINT", Kind::Choice(BreakSubject::WORDS),
@@ -383,10 +392,13 @@ system {
             "for whose requests; else anybody's");
         times: Option<u64> = Arg::suffix("*", "N", Kind::Number(1, u64::MAX),
             "how often it parks a CPU; else every time");
+        stored: bool = Arg::flag("stored",
+            "once the word is written, not before: at publish, generation, zero and acknowledge");
     }
     needs [Need { arg: "NUMBER", with: "POINT", required: &[], allowed: &["clear"] }]
     details "A parked CPU stands before what the point names (after it, for `notice` and `copy`),         interrupts as they are there, until `step` or `continue`. Commands that wait for it go on in         the background, and their answers come when they end. Meanwhile `scoreboard`, `percpu`,         `backtrace CPU`, `lapic CPU`, and `read` and `probe` in the space that CPU has loaded, show         what it sees. Patience does not count while a CPU is parked. Several parked CPUs are listed         by `break`."
-    examples ["break acknowledge cpu 1", "break send from 0 1*", "break", "break clear"]
+    examples ["break acknowledge cpu 1", "break send from 0 1*", "break acknowledge stored cpu 1", "break",
+        "break clear"]
 
     Step "step" in Shootdown, "Let a parked CPU run to its next point"
     { cpu: Option<CpuId> = Arg::positional("CPU", Kind::Cpu, "which; else the one parked last"); }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Outcome, Solution, Told, failed, not_built, tail, within};
+use super::{Outcome, Solution, Told, failed, not_built, tail, unmet, within};
 use crate::labs::court::Judged;
 use crate::labs::rig::Rig;
 use crate::labs::see::{self, Run};
@@ -48,7 +48,7 @@ impl Solution<'_> {
         }
         if judged.outcome.status != Status::Success {
             return Ok(failed(Told {
-                seen: judged.outcome.complaint,
+                seen: unmet(&judged.outcome.transcript).unwrap_or(judged.outcome.complaint),
                 picture: tail(&judged.outcome.transcript),
                 again,
                 ..Told::default()
