@@ -24,6 +24,8 @@ fi
 
 tar -xzf "$here/kit.tar.gz" -C "$prefix"
 cd "$prefix/kit"
+# All of it, the kernel's too: later there is no network.
+cargo fetch --quiet --locked
 cargo build --quiet --locked --package grader
 kit=$prefix/kit/target/debug/kit
 "$kit" setup
