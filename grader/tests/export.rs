@@ -517,3 +517,96 @@ fn a_package_written_over_something_or_without_a_lab() {
     assert!(said.contains("--convert"), "{said}");
     assert_eq!(export(&["gradescope", "--convert", there]).0, Some(5));
 }
+
+/// A submission of lab 2 that does everything right but one thing.
+fn one_by_one() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../labs/02-ring/wrong/one-by-one.rs")
+}
+
+#[test]
+fn a_real_verdict_that_platforms_show_otherwise() {
+    let host = Host::new("gradescope");
+    unzipped(&host.path("package/autograder.zip"), &host.path("source"));
+    let env = format!("KIT={KIT}\nKIT_TIER=strong\n");
+    host.write("kit/env", &env);
+    let solution = fs::read_to_string(one_by_one()).unwrap();
+    host.write("submission/02-ring.rs", &solution);
+    succeeded(&host.run("source/run_autograder", &[]));
+    let results = json(&host.read("results/results.json").unwrap());
+    assert_eq!(results["score"], 90);
+    let tests = results["tests"].as_array().unwrap();
+    let sum = |field: &str| {
+        tests
+            .iter()
+            .map(|test| test[field].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    assert_eq!((sum("score"), sum("max_score")), (90, 100));
+    let failed: Vec<_> = tests
+        .iter()
+        .filter(|test| test["status"] == "failed")
+        .collect();
+    assert_eq!(failed.len(), 1, "{failed:#?}");
+    assert_eq!(failed[0]["name"], "lab 2: shorthand");
+    let output = failed[0]["output"].as_str().unwrap();
+    for words in [
+        "Expected: ",
+        "Seen: ",
+        "Hint: ",
+        "cargo kit explore 2",
+        "CPU 0",
+    ] {
+        assert!(output.contains(words), "{words}: {output}");
+    }
+
+    // The same submission as a report of its own, as the others read it.
+    let report = host.path("report.json");
+    let mut grade = Command::new(KIT);
+    grade
+        .arg("grade")
+        .arg(one_by_one())
+        .args(["--lab", "2", "--report"])
+        .arg(&report);
+    succeeded(&host.with(grade));
+    let convert = |platform: &str| {
+        let mut convert = Command::new(KIT);
+        convert.args(["export", platform, "--convert"]).arg(&report);
+        convert
+            .envs(SET)
+            .env("SUBMITTED_AT", "2026-06-01T14:32:01Z");
+        let output = host.with(convert);
+        succeeded(&output);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(json(&convert("gradescope")), results);
+    assert_eq!(json(&convert("prairielearn"))["score"], 0.9);
+    let printed = convert("autolab");
+    assert_eq!(json(printed.lines().last().unwrap())["scores"]["lab2"], 90);
+    assert_eq!(json(&convert("classroom50"))["score"], 90);
+    let xml = quick_junit::Report::deserialize_from_str(&convert("junit")).unwrap();
+    assert_eq!((xml.tests, xml.failures, xml.errors), (tests.len(), 1, 0));
+}
+
+#[test]
+fn a_submission_that_brings_a_kit_of_its_own() {
+    let host = Host::new("slurm");
+    // What a kit is known by, around the student's solution.
+    for name in ["Cargo.toml", "kernel/shootdown/x", "grader/x"] {
+        host.write(name, "");
+    }
+    host.write("labs/manifest.toml", "");
+    let mut grade = Command::new(KIT);
+    // As without `cargo run`, in the submission.
+    grade.env_remove("CARGO_MANIFEST_DIR");
+    grade.args([
+        "grade",
+        "nothing.rs",
+        "--lab",
+        "2",
+        "--report",
+        "report.json",
+    ]);
+    succeeded(&host.with(grade));
+    let report = Report::read(&host.path("report.json")).unwrap();
+    assert_eq!((report.title.as_str(), report.of), ("Ring", 100));
+}
