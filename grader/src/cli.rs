@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::bench::{self, BenchArgs};
 use crate::doctor;
 use crate::explore::{self, ExploreArgs};
+use crate::export::{self, ExportArgs};
 use crate::gdb::{self, GdbArgs};
 use crate::grade::{self, GradeArgs};
 use crate::image::{self, ImageArgs};
@@ -57,6 +58,8 @@ enum Command {
     /// Grade a submission: a verdict from evidence, whoever wrote it
     #[command(after_help = Status::help())]
     Grade(GradeArgs),
+    /// Make what a course's platform needs to grade with this kit, or convert reports for it
+    Export(ExportArgs),
     /// Measure, and print ratios within one run
     Bench(BenchArgs),
 }
@@ -87,6 +90,7 @@ impl Cli {
             Some(Command::Explore(args)) => explore::explore(&args),
             Some(Command::Labs(args)) => labs::command::labs(&args),
             Some(Command::Grade(args)) => grade::grade(&args),
+            Some(Command::Export(args)) => export::export(&args),
             Some(Command::Bench(args)) => bench::bench(&args).map(|()| Outcome::Done),
         }
     }

@@ -21,6 +21,7 @@ pub mod console;
 pub mod doctor;
 pub mod evidence;
 pub mod explore;
+pub mod export;
 pub mod gdb;
 pub mod grade;
 pub mod image;

@@ -148,6 +148,17 @@ impl Report {
         crate::kernel::persist(file, path)
     }
 
+    /// The reason in a line: its first, and the next if the first only leads to it.
+    #[must_use]
+    pub fn reason_in_a_line(&self) -> String {
+        let mut lines = self.reason.lines().filter(|line| !line.trim().is_empty());
+        let first = lines.next().unwrap_or_default();
+        match lines.next() {
+            Some(next) if first.ends_with(':') => format!("{first} {}", next.trim()),
+            _ => first.to_owned(),
+        }
+    }
+
     /// The points of the checks that passed.
     #[must_use]
     pub fn earned(&self) -> u32 {
