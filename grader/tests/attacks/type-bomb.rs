@@ -1,7 +1,7 @@
 // lab: 4
 // tries: a type that is four times as large at each of sixteen steps
 // stopped by: limit
-// says: memory
+// says: compiling the solution takes too much
 #![no_std]
 #![forbid(unsafe_code)]
 
