@@ -10,6 +10,7 @@ use crate::gdb::{self, GdbArgs};
 use crate::grade::{self, GradeArgs};
 use crate::image::{self, ImageArgs};
 use crate::labs::{self, command::LabsArgs};
+use crate::model::{self, ModelArgs};
 use crate::run::{self, Outcome, RunArgs};
 use crate::say;
 use crate::setup::{self, Policy};
@@ -53,6 +54,8 @@ enum Command {
     /// Try every interleaving of a shootdown protocol, on the host
     #[command(after_help = explore::STATUS)]
     Explore(ExploreArgs),
+    /// Check the formal model of the scoreboard protocol with Spin, or hold a run against it
+    Model(ModelArgs),
     /// The labs: start one, check your solution, get a hint
     Labs(LabsArgs),
     /// Grade a submission: a verdict from evidence, whoever wrote it
@@ -88,6 +91,7 @@ impl Cli {
             Some(Command::Trace(args)) => trace::trace(&args),
             Some(Command::View(args)) => view::view(&args),
             Some(Command::Explore(args)) => explore::explore(&args),
+            Some(Command::Model(args)) => model::model(&args),
             Some(Command::Labs(args)) => labs::command::labs(&args),
             Some(Command::Grade(args)) => grade::grade(&args),
             Some(Command::Export(args)) => export::export(&args),

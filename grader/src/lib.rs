@@ -32,6 +32,7 @@ pub mod kernel;
 pub mod labs;
 pub mod launch;
 pub mod machine;
+pub mod model;
 pub mod options;
 pub mod output;
 pub mod run;

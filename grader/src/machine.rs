@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use evidence::Key;
+use rustix::stdio;
 use sandbox::Layers;
 
 use crate::child::MachineExit;
@@ -267,6 +268,7 @@ impl Machine {
     fn wiring(&self, until_prompt: bool) -> Wiring<'static> {
         Wiring {
             source: Source::None,
+            from: stdio::stdin(),
             output: Output::kept(),
             terminal: None,
             signals: None,

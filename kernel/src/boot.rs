@@ -154,6 +154,9 @@ fn open_channel(options: &Options, cpus: usize, apic: Mode) {
         apic: apic.name(),
         mode: shootdown::Mode::Plain.name(),
     };
+    if options.followed {
+        channel::follow();
+    }
     if !channel::open(key, &header) {
         println!("boot: the evidence channel is left out: there is no debug console at port 0xe9");
     }

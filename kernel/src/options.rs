@@ -42,6 +42,8 @@ pub struct Options {
     pub exec: &'static str,
     /// The key of the evidence channel, if it is to be open.
     pub evidence: Option<Key>,
+    /// Somebody looks at the evidence while the machine runs.
+    pub followed: bool,
     /// The machine is Bochs, whose way out is another.
     pub bochs: bool,
     /// Words that nobody understood, the first of them.
@@ -69,6 +71,7 @@ impl Options {
             gdb_wait: false,
             exec: "",
             evidence: None,
+            followed: false,
             bochs: false,
             unknown: None,
         };
@@ -106,6 +109,7 @@ impl Options {
             "gdb" if value == "wait" => self.gdb_wait = true,
             "exec" => self.exec = value,
             "machine" if value == "bochs" => self.bochs = true,
+            "followed" => self.followed = true,
             "evidence" => self.evidence = Some(Key::from_hex(value)?),
             _ => return None,
         }

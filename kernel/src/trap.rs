@@ -65,6 +65,7 @@ fn handle_other(frame: &mut Frame) {
     faults::settle_overdue();
     match frame.vector {
         V_TIMER => {
+            crate::channel::pause();
             thread::tick();
             apic::eoi();
         }

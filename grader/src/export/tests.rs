@@ -32,6 +32,7 @@ fn check(name: &str, passed: Passed, of: u32) -> Checked {
         invariant: failed.then_some(5),
         log: said("CPU 0 | CPU 1\n\u{1b}[31m\u{0}<b>&amp;]]>\n"),
         schedule: None,
+        chart: None,
         hint: said("a hint"),
         reproduce: failed.then(|| "kit explore --replay x".to_owned()),
     }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use chart::Chart;
 use serde::{Deserialize, Serialize};
 
 use crate::status::{Doing, Failure};
@@ -108,6 +109,9 @@ pub struct Checked {
     pub log: String,
     /// The schedule that leads there, one step a line, for `kit explore --replay`.
     pub schedule: Option<String>,
+    /// The failing run as the viewer shows it: `kit view` opens a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<Box<Chart>>,
     /// A hint.
     pub hint: String,
     /// The command that shows it again.

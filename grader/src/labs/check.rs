@@ -10,8 +10,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chart::Chart;
 use explorer::scenes::{self, Named};
-use explorer::{Answerer, Broken, Code as _, LIMIT, View, explored, schedule, transfers};
+use explorer::{Answerer, Broken, Code as _, LIMIT, View, explored, schedule, showing, transfers};
 
 use super::answers::Starter;
 use super::court::{Court, Trust};
@@ -48,6 +49,8 @@ pub struct Told {
     pub picture: String,
     /// The schedule that leads there, one step a line.
     pub schedule: Option<String>,
+    /// The failing run, for `kit view`: a counterexample, or what is around what was found in the machine's.
+    pub chart: Option<Box<Chart>>,
     /// The command that shows it again.
     pub again: Option<String>,
 }
@@ -299,6 +302,7 @@ impl<'l> Solution<'l> {
             seen,
             picture: broken.lanes.clone(),
             schedule: Some(lines.fold(header, |all, line| all + &line)),
+            chart: Some(Box::new(showing::chart("student", named, &broken.story))),
             again: Some(again),
         }
     }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use chart::Chart;
 use evidence::judge::{Finding, Verdict, judge};
 use evidence::lanes::{self, View};
 use evidence::{Event, Evidence, Key, Kind, Timeline, decode};
@@ -55,6 +56,8 @@ pub struct Judged {
     pub outcome: Outcome,
     /// What the judge says of its evidence.
     pub verdict: Verdict,
+    /// Its evidence.
+    pub evidence: Evidence,
     /// What happened.
     pub timeline: Timeline,
     /// Why its evidence is not to be believed, if it is not.
@@ -131,6 +134,7 @@ impl<'w> Court<'w> {
         Ok(Judged {
             verdict: judge(&evidence, &timeline),
             outcome,
+            evidence,
             timeline,
             doubt,
         })
@@ -156,7 +160,16 @@ impl<'w> Court<'w> {
     }
 }
 
+/// The most events of a run that are kept for the viewer.
+const KEPT: usize = 2000;
+
 impl Judged {
+    /// What happened around `finding`, for the viewer.
+    pub fn chart(&self, title: &str, finding: &Finding) -> Chart {
+        let whole = chart::of_evidence(title, &self.evidence, &self.timeline);
+        whole.around(&finding.records, KEPT)
+    }
+
     /// The shootdown that `finding` is about, as lanes.
     pub fn lanes(&self, finding: &Finding) -> String {
         let Some(number) = finding.shootdown else {

@@ -42,8 +42,9 @@ impl Solution<'_> {
                 invariant: (finding.invariant != 0).then_some(finding.invariant),
                 seen: finding.text.clone(),
                 picture: judged.lanes(finding),
-                schedule: None,
+                chart: Some(Box::new(judged.chart(name, finding))),
                 again,
+                ..Told::default()
             }));
         }
         if judged.outcome.status != Status::Success {
