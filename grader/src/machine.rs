@@ -14,7 +14,7 @@ use crate::child::MachineExit;
 use crate::command::Session;
 use crate::input::Source;
 use crate::launch::{Prepared, emulator};
-use crate::options::{Apic, Board, Boot, MachineOptions, Threads};
+use crate::options::{Accel, Apic, Board, Boot, MachineOptions, Threads};
 use crate::output::Output;
 use crate::setup::Policy;
 use crate::status::{Doing, Failure, Status};
@@ -160,6 +160,13 @@ impl Machine {
     #[must_use]
     pub fn deterministic(mut self) -> Self {
         self.options.deterministic = true;
+        self
+    }
+
+    /// The host's own processor, by KVM.
+    #[must_use]
+    pub fn kvm(mut self) -> Self {
+        self.options.accel = Accel::Kvm;
         self
     }
 

@@ -2,7 +2,7 @@
 //! threads and TLBs.
 
 use crate::points::{self, pass};
-use crate::{faults, ledger, protocols, space, stop, thread, watchdog};
+use crate::{faults, ledger, protocols, space, stop, thread, transports, watchdog};
 use core::hint::spin_loop;
 use core::marker::PhantomData;
 use core::sync::atomic::{
@@ -10,12 +10,12 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 use evidence::Kind;
-use hw::apic::{self, Vector};
+use hw::apic::{self, Vector, hypercall};
 use hw::percpu::{self, Counter};
 use hw::{interrupts, sync, tlb};
 use shootdown::{
-    Abandoned, Atomic, CpuId, CpuSet, Destination, Machine, Mode, Point, Request, Role, SpaceId,
-    Tlb, Value, Word, perform,
+    Abandoned, Atomic, CpuId, CpuSet, Destination, Invpcid, Machine, Mode, Pcid, Point, Request,
+    Role, SpaceId, Tlb, Value, Word, perform,
 };
 
 mod ring;
@@ -149,9 +149,35 @@ pub fn arrive(cpu: CpuId) {
     }
 }
 
-/// Sends `vector` to `to`; broadcasts with one ICR write where that reaches just the online CPUs.
+/// Sends `vector` to `to` by the transport in use: by the local APIC, or by a hypercall. Returns to how many CPUs.
 #[inline(always)]
 pub fn send(to: Destination, vector: Vector) -> u64 {
+    match transports::by_hypercall() {
+        false => send_by_apic(to, vector),
+        true => send_by_hypercall(to, vector),
+    }
+}
+
+#[cold]
+fn send_by_hypercall(to: Destination, vector: Vector) -> u64 {
+    let others = online().without(percpu::cpu());
+    let cpus = match to {
+        Destination::AllButSelf => others,
+        Destination::Each(cpus) => cpus,
+    };
+    for call in hypercall::calls(cpus, vector, hw::ap::apic_id) {
+        percpu::count(Counter::IcrWrites, 1);
+        note_ipi(call.cpus, vector, call.cpus == others);
+        if let Err(refused) = hypercall::make(call) {
+            panic!("CPU {}: {refused}", percpu::cpu());
+        }
+    }
+    cpus.len() as u64
+}
+
+/// Sends `vector` to `to`; broadcasts with one ICR write where that reaches just the online CPUs.
+#[inline(always)]
+fn send_by_apic(to: Destination, vector: Vector) -> u64 {
     match to {
         Destination::AllButSelf if BROADCAST.load(Relaxed) => {
             percpu::count(Counter::IcrWrites, 1);
@@ -278,7 +304,7 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 impl Tlb for Kernel {
     #[inline(always)]
     fn mode(&self) -> Mode {
-        Mode::Plain
+        tlb::mode()
     }
 
     #[inline(always)]
@@ -289,7 +315,10 @@ impl Tlb for Kernel {
     }
 
     fn reload_cr3(&self) {
-        ledger::flushing();
+        match tlb::mode().has_pcid() {
+            true => ledger::flushing_of(self.current_space()),
+            false => ledger::flushing(),
+        }
         tlb::reload_cr3();
         points::note(Kind::LoadCr3, u64::from(percpu::space()), 0);
     }
@@ -298,6 +327,51 @@ impl Tlb for Kernel {
         ledger::flushing();
         tlb::flush_global();
         points::note(Kind::FlushGlobal, 0, 0);
+    }
+
+    #[inline(always)]
+    fn current_space(&self) -> SpaceId {
+        SpaceId(percpu::space())
+    }
+
+    fn pcid(&self, space: SpaceId) -> Pcid {
+        match space {
+            SpaceId::KERNEL => Pcid::KERNEL,
+            space => space::contexts().pcid(space, percpu::cpu()),
+        }
+    }
+
+    fn forget_contexts(&self, space: SpaceId) {
+        space::contexts().forget(space);
+    }
+
+    fn invpcid(&self, what: Invpcid, space: SpaceId) {
+        let (page, kind, pcid) = match what {
+            Invpcid::Address(pcid, page) => (page, 0, pcid),
+            Invpcid::Context(pcid) => (0, 1, pcid),
+            Invpcid::AllWithGlobal => (0, 2, Pcid::KERNEL),
+            Invpcid::AllButGlobal => (0, 3, Pcid::KERNEL),
+        };
+        match what {
+            Invpcid::Context(pcid) if pcid.user() != pcid => ledger::flushing_of(space),
+            Invpcid::AllWithGlobal | Invpcid::AllButGlobal => ledger::flushing(),
+            // A user PCID's translations are those of the tables that the books are about; the kernel's come with them.
+            _ => {}
+        }
+        tlb::invpcid(what);
+        points::note(
+            Kind::Invpcid,
+            points::page_operand(page, kind),
+            u64::from(pcid.0) << 32 | u64::from(space.0),
+        );
+    }
+
+    fn invlpg_user(&self, va: u64) {
+        tlb::invalidate_user_page(va);
+    }
+
+    fn defer_user_flush(&self) {
+        tlb::defer_user_flush();
     }
 
     fn flush_caches(&self) {

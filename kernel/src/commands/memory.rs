@@ -1,6 +1,6 @@
 //! Commands on address spaces: mapping, and looking through chosen TLBs.
 
-use super::{HERE, IN_USE, look, on, space_of};
+use super::{HERE, IN_USE, look, on, shows_staleness, space_of};
 use crate::space::{self, Error, Shoot, Space};
 use crate::{ledger, machine, points, protocols, stop, witness};
 use alloc::format;
@@ -40,8 +40,12 @@ pub fn refused(error: Error, from: CpuId) -> Failure {
     }
 }
 
-fn when(noshoot: bool) -> Shoot {
-    if noshoot { Shoot::Later } else { Shoot::Now }
+fn when(noshoot: bool) -> Result<Shoot, Failure> {
+    if noshoot {
+        shows_staleness()?;
+        return Ok(Shoot::Later);
+    }
+    Ok(Shoot::Now)
 }
 
 /// `space`
@@ -126,7 +130,7 @@ pub fn map(args: &args::Map, output: &mut Output<'_>) -> Result<(), Failure> {
 /// `unmap`
 pub fn unmap(args: &args::Unmap, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
-    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot));
+    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot)?);
     change(&space, args.from, move |space| {
         space.unmap(page, pages, shoot)
     })?;
@@ -139,7 +143,7 @@ pub fn unmap(args: &args::Unmap, output: &mut Output<'_>) -> Result<(), Failure>
 /// `remap`
 pub fn remap(args: &args::Remap, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
-    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot));
+    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot)?);
     let tags = change(&space, args.from, move |space| {
         (0..pages)
             .map(|number| space.remap(page + number * PAGE_SIZE, shoot))
@@ -157,7 +161,7 @@ pub fn remap(args: &args::Remap, output: &mut Output<'_>) -> Result<(), Failure>
 
 /// `kpage`
 pub fn kpage(args: &args::Kpage, output: &mut Output<'_>) -> Result<(), Failure> {
-    let shoot = when(args.noshoot);
+    let shoot = when(args.noshoot)?;
     let change = move || space::change_kernel_page(shoot);
     let from = args.from.unwrap_or(HERE);
     let tag = on(from, None, change)?.map_err(|error| refused(error, from))?;
@@ -175,7 +179,7 @@ pub fn kpage(args: &args::Kpage, output: &mut Output<'_>) -> Result<(), Failure>
 /// `protect`
 pub fn protect(args: &args::Protect, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
-    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot));
+    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot)?);
     let rights = rights(args.access);
     change(&space, args.from, move |space| {
         space.protect(page, pages, rights, shoot)
@@ -327,6 +331,7 @@ pub fn write(args: &args::Write, output: &mut Output<'_>) -> Result<(), Failure>
 
 /// `probe`
 pub fn probe(args: &args::Probe, output: &mut Output<'_>) -> Result<(), Failure> {
+    shows_staleness()?;
     let space = space_of(args.space)?;
     let address = args.address.get();
     ring_3s(address, "probed")?;

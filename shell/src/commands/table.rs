@@ -4,7 +4,7 @@ use super::define::commands;
 use super::spec::{Arg, Command, Group, Kind, Need};
 use super::values::{
     Access, Choice, CpuSelection, CrashKind, Extent, Layout, PageAddress, Sending, SpaceAction,
-    TraceAction, Values, WatchdogAction, WitnessAction, WordAddress,
+    TraceAction, TransportName, Values, WatchdogAction, WitnessAction, WordAddress,
 };
 use crate::breakpoint::BreakSubject;
 use crate::fault::{Subject, Time};
@@ -290,6 +290,15 @@ system {
         tells. CPUs that are stopped or parked are shown from the books."
     examples ["tlb", "tlb 0x400000 4 on others", "tlb 0x400000 confirm"]
 
+    Pcids "pcids" in Memory, "Show how translations are tagged and forgotten, and what each CPU handed out"
+    { cpu: Option<CpuId> = Arg::positional("CPU", Kind::Cpu, "the CPU; else all"); }
+    details "The mode was chosen at start by what the CPU has; `--append nopcid`, `noinvpcid`, `pti` and \
+        `mode=NAME` choose otherwise. A row a CPU and space: the PCID that the space has there, and its \
+        generation. The space is kept in the TLB when the CPU comes back to it if that generation is the \
+        CPU's present one; a shootdown clears it on every CPU. Under page-table isolation ring 3 has \
+        tables of its own, under the PCID with 0x800 added; a flush of that may be put off to the way out."
+    examples ["pcids", "pcids 1"]
+
     Witness "witness" in Memory, "Have ring-3 readers look for stale reads, in the background"
     {
         action: WitnessAction = Arg::word("ACTION", WitnessAction::WORDS, "what to do")
@@ -337,6 +346,12 @@ system {
     details "Alone it lists them and marks the one in use. The change waits until no shootdown is \
         under way."
     examples ["proto", "proto padded", "proto selected"]
+
+    Transport "transport" in Shootdown, "List the ways to send an interrupt, choose one"
+    { name: Option<TransportName> = Arg::word("NAME", TransportName::WORDS, "the one to use from now on"); }
+    details "Handlers and protocols are the same with each. The local APICs' mode is chosen at start \
+        (`--apic`); KVM's hypercall is there under `--accel kvm`, and then used from the start."
+    examples ["transport", "transport x2apic"]
 
     Scoreboard "scoreboard" in Shootdown, "Show the scoreboard: a row a target, a column an initiator"
     {}
