@@ -299,6 +299,17 @@ impl Page {
         Ok(shot["data"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// The page as it is printed: a PDF, with backgrounds, of the size that its style says.
+    ///
+    /// # Errors
+    /// What the browser says.
+    pub fn pdf(&mut self) -> Result<Vec<u8>, Failure> {
+        let wanted = json!({ "printBackground": true, "preferCSSPageSize": true });
+        let made = self.call("Page.printToPDF", wanted)?;
+        let text = made["data"].as_str().unwrap_or_default();
+        from_base64(text).ok_or_else(|| failure("the PDF is not in base 64"))
+    }
+
     /// The addresses that the page asked for, its own among them.
     #[must_use]
     pub fn asked(&self) -> Vec<String> {
@@ -321,6 +332,29 @@ impl Page {
         told.filter(move |event| event["method"] == method)
             .map(|event| &event["params"])
     }
+}
+
+/// The bytes that a text in base 64 stands for.
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut word, mut bits) = (0_u32, 0);
+    for c in text.bytes().take_while(|&c| c != b'=') {
+        let figure = match c {
+            b'A'..=b'Z' => c - b'A',
+            b'a'..=b'z' => c - b'a' + 26,
+            b'0'..=b'9' => c - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        word = word << 6 | u32::from(figure);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((word >> bits & 0xff) as u8);
+        }
+    }
+    Some(bytes)
 }
 
 fn without_null(mut value: Value) -> Value {

@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{self, BenchArgs};
+use crate::book::{self, BookArgs};
 use crate::doctor;
 use crate::explore::{self, ExploreArgs};
 use crate::export::{self, ExportArgs};
@@ -14,6 +15,7 @@ use crate::model::{self, ModelArgs};
 use crate::run::{self, Outcome, RunArgs};
 use crate::say;
 use crate::setup::{self, Policy};
+use crate::slides::{self, SlidesArgs};
 use crate::status::{Failure, Status};
 use crate::trace::{self, TraceArgs};
 use crate::view::{self, ViewArgs};
@@ -61,6 +63,10 @@ enum Command {
     /// Grade a submission: a verdict from evidence, whoever wrote it
     #[command(after_help = Status::help())]
     Grade(GradeArgs),
+    /// Write the decks as pages that need nothing else, and as PDF
+    Slides(SlidesArgs),
+    /// Write the student's book and the instructor's guide as pages that need nothing else
+    Book(BookArgs),
     /// Make what a course's platform needs to grade with this kit, or convert reports for it
     Export(ExportArgs),
     /// Measure, and print ratios within one run
@@ -94,6 +100,8 @@ impl Cli {
             Some(Command::Model(args)) => model::model(&args),
             Some(Command::Labs(args)) => labs::command::labs(&args),
             Some(Command::Grade(args)) => grade::grade(&args),
+            Some(Command::Slides(args)) => slides::slides(&args),
+            Some(Command::Book(args)) => book::book(&args),
             Some(Command::Export(args)) => export::export(&args),
             Some(Command::Bench(args)) => bench::bench(&args).map(|()| Outcome::Done),
         }

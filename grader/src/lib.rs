@@ -13,6 +13,7 @@
 
 pub mod bench;
 pub mod bochs;
+pub mod book;
 pub mod browser;
 pub mod child;
 pub mod cli;
@@ -41,6 +42,7 @@ pub mod run;
 pub mod say;
 pub mod setup;
 pub mod signals;
+pub mod slides;
 pub mod status;
 pub mod symbols;
 pub mod terminal;
