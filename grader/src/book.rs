@@ -118,6 +118,18 @@ const STUDENT: &[Entry] = &[
         "kernel/shootdown/INVARIANTS.md",
         Made::AsItIs,
     ),
+    (
+        "",
+        "What each machine reproduces",
+        "grader/MACHINES.md",
+        Made::AsItIs,
+    ),
+    (
+        "",
+        "A model of the protocol, for Spin",
+        "slides/model/README.md",
+        Made::AsItIs,
+    ),
     ("", "Glossary", "slides/book/glossary.md", Made::AsItIs),
 ];
 
@@ -142,6 +154,13 @@ const INSTRUCTOR: &[Entry] = &[
         Made::AsItIs,
     ),
     ("", "Grading", "slides/book/grading.md", Made::AsItIs),
+    ("", "The autograder", "grader/README.md", Made::AsItIs),
+    (
+        "",
+        "Attacks on the autograder, and what stops them",
+        "grader/ATTACKS.md",
+        Made::AsItIs,
+    ),
     (
         "Lectures",
         "1. What a TLB is",

@@ -260,6 +260,18 @@ const HOST: &[(&str, By)] = &[
         By::Test("faults.rs", "a_broken_invariant_that_shows_no_symptom"),
     ),
     (
+        "run --machine bochs --script grader/scenarios",
+        By::Test("faults.rs", "a_broken_invariant_that_shows_no_symptom"),
+    ),
+    (
+        "run --deterministic --evidence run",
+        By::Test("model.rs", "a_run_of_the_kernel_that_the_model_has_not"),
+    ),
+    (
+        "model",
+        By::Test("model.rs", "a_run_of_the_kernel_that_the_model_has_not"),
+    ),
+    (
         "run --gdb",
         By::Test("gdb/mi.rs", "an_editor_that_loses_the_thread_or_ctrl_c"),
     ),
@@ -327,6 +339,20 @@ const HOST: &[(&str, By)] = &[
     ("doctor", By::Running("")),
     ("grade --help", By::Running("")),
     (
+        "export",
+        By::Test(
+            "export.rs",
+            "a_package_that_gradescope_cannot_run_or_that_makes_zeros",
+        ),
+    ),
+    (
+        "grade --batch",
+        By::Test(
+            "course.rs",
+            "a_course_in_which_one_submission_costs_another_its_grade",
+        ),
+    ),
+    (
         "grade",
         By::Test("grade.rs", "a_right_solution_that_loses_points"),
     ),
@@ -338,6 +364,7 @@ const HOST: &[(&str, By)] = &[
 const CARGO: &[&str] = &[
     "cargo test",
     "cargo run -p grader --example invariants",
+    "cargo run -p grader --example machines",
     "cargo run -p shell --example reference",
     "cargo install cargo-fuzz",
     "cargo fuzz",
