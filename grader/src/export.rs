@@ -1,6 +1,6 @@
 //! `kit export`: what courses' platforms need to grade with this kit, and what they read when it has.
 //!
-//! Each platform is a row of [`PLATFORMS`]: files made from templates around the kit's own tree, and a conversion of
+//! Each platform is a row of `PLATFORMS`: files made from templates around the kit's own tree, and a conversion of
 //! [`Report`]s to the document that the platform's contract asks for.
 //!
 //! 1. **A report of a host that failed becomes no document.** The platform then sees a job that failed, and the job

@@ -50,7 +50,7 @@ pub struct ImageArgs {
 /// Writes an image.
 ///
 /// # Errors
-/// What building the kernel and [`write`] fail with.
+/// What building the kernel and [`write()`] fail with.
 pub fn image(args: &ImageArgs) -> Result<(), Failure> {
     let script = run::script(args.script.as_deref(), args.command.as_deref())?;
     let workspace = Workspace::find()?;

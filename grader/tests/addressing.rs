@@ -1,5 +1,6 @@
 //! How translations are tagged and interrupts sent, where that is not the plain way: Bochs has PCIDs and INVPCID, and
-//! KVM a hypercall.
+//! KVM a hypercall. That a forgotten flush of what an inactive PCID tags shows, no emulator can say, since each drops it
+//! anyway: the explorer's scenes do (`grader/MACHINES.md`).
 
 mod common;
 
@@ -35,12 +36,12 @@ fn a_cpu_s_pcids_and_invpcid_that_are_not_used() {
 }
 
 #[test]
-fn isolated_user_tables_whose_flush_is_forgotten_with_invpcid() {
+fn ring_3_s_own_tables_that_do_not_work_with_invpcid() {
     mode(bochs().word("pti"), "invpcid+pti");
 }
 
 #[test]
-fn isolated_user_tables_whose_flush_is_forgotten_without_invpcid() {
+fn ring_3_s_own_tables_that_do_not_work_without_invpcid() {
     mode(bochs().word("pti").word("noinvpcid"), "pcid+pti");
 }
 

@@ -26,7 +26,7 @@ pub enum Lost {
 
 /// A conversation with a program that answers. When it is dropped the program ends.
 pub trait Talk: Send {
-    /// Sends a line, with its end. At most [`LONGEST_LINE`] bytes.
+    /// Sends a line, with its end. At most `LONGEST_LINE` bytes.
     ///
     /// # Errors
     /// [`Lost`].

@@ -68,7 +68,7 @@ impl<F: Fn(&Host, usize) -> Box<dyn Protocol<Host>>> Subject for F {
 }
 
 /// Looks at every state of `scene` that `code` can reach, at most `limit` of them, but for those that
-/// [need not be looked at](crate::reduce). Deep first: finds whether there is a violation, by whatever way.
+/// need not be looked at (`reduce`). Deep first: finds whether there is a violation, by whatever way.
 pub fn verify(code: &dyn Code, scene: &Scene, limit: usize) -> Outcome {
     explore(code, scene, |machine, start| {
         let outcome = by_one(machine, &start, limit.min(ALONE));

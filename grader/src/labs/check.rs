@@ -80,7 +80,7 @@ impl<'l> Solution<'l> {
     /// the same time need different ones. `trust` says whose solution it is.
     ///
     /// # Errors
-    /// [`Status::Usage`] if the file cannot be read.
+    /// [`Usage`](crate::status::Status::Usage) if the file cannot be read.
     pub fn new(
         shared: &'l Arc<Shared>,
         lab: &'l Lab,

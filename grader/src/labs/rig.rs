@@ -2,8 +2,8 @@
 //!
 //! The file itself is the root of a crate, so the compiler's messages and the explorer's lines name the file that
 //! the student edits. It depends on the crate `lab` alone. All else is compiled once, by cargo, and shared by all
-//! solutions ([`shared`]); the file and the two programs are compiled by the compiler alone, which is confined
-//! ([`compiler`]).
+//! solutions (`shared`); the file and the two programs are compiled by the compiler alone, which is confined
+//! (`compiler`).
 //!
 //! What was built lies under a digest of all that it was built from, and comes there whole or not at all.
 

@@ -4,8 +4,8 @@
 //! mistakes as much as for others: a static would make the explorer's search wrong.
 //!
 //! 1. **What is allowed is listed**: attributes, macros, modules of `core`. What the lists do not know is refused.
-//! 2. **Every token is looked at** ([`tokens`]), in macros' arguments and attributes too; what needs the grammar is
-//!    looked at in the tree ([`tree`]).
+//! 2. **Every token is looked at** (`tokens`), in macros' arguments and attributes too; what needs the grammar is
+//!    looked at in the tree (`tree`).
 //! 3. **A source can be built to break its reader**: parsing is recursive. So a confined process reads it
 //!    ([`examine`]); one that breaks has read a source that is refused.
 

@@ -11,7 +11,7 @@ static MODE: AtomicU8 = AtomicU8::new(Mode::Plain as u8);
 static ISOLATED: AtomicBool = AtomicBool::new(false);
 
 /// Chooses how the machine translates addresses, and whether ring 3 has tables of its own. Once, before
-/// [`paging::init`](crate::paging::init).
+/// `paging::init`.
 ///
 /// # Panics
 /// If this CPU cannot do it, or the mode has user PCIDs and there are no user tables.
