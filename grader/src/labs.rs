@@ -74,9 +74,11 @@ pub struct Check {
     pub words: Vec<String>,
     /// On how many CPUs [`Kind::Machine`] runs it, 2 to 64; else on four.
     pub cpus: Option<u32>,
-    /// What [`Kind::Instructions`] allows, in hundredths of what the kit's own scoreboard takes, and [`Kind::Transfers`],
-    /// in a hundred schedules.
+    /// What [`Kind::Instructions`] allows, in hundredths of what the kit's own scoreboard takes, [`Kind::Costs`], in
+    /// hundredths of what the best known way costs, [`Kind::Interrupts`], and [`Kind::Transfers`], in a hundred schedules.
     pub most: Option<u64>,
+    /// The kernel's benchmark of [`Kind::Costs`].
+    pub bench: Option<String>,
     /// The solution of [`Kind::Spares`] and [`Kind::Kills`], in `labs/`.
     pub mutant: Option<String>,
     /// The lab that it is a solution of.
@@ -116,6 +118,10 @@ pub enum Kind {
     Machine,
     /// A shootdown of one page at three targets takes few instructions.
     Instructions,
+    /// What changes cost in the kernel's benchmark `bench` is near the best known way.
+    Costs,
+    /// The kernel's benchmark `lazy` takes few interrupts.
+    Interrupts,
     /// Few cache lines go from CPU to CPU in the scenes.
     Transfers,
     /// Of a solution that is a script: a right protocol passes it.
@@ -183,7 +189,13 @@ impl Manifest {
                 if let Some(unknown) = check.scenes.iter().find(|scene| !known(scene)) {
                     return Err(format!("lab {number}: there is no scene `{unknown}`"));
                 }
-                let measured = matches!(check.kind, Kind::Instructions | Kind::Transfers);
+                let measured = matches!(
+                    check.kind,
+                    Kind::Instructions | Kind::Costs | Kind::Interrupts | Kind::Transfers
+                );
+                if check.bench.is_some() != (check.kind == Kind::Costs) {
+                    return Err(format!("lab {number}: `{id}` and its bench do not fit"));
+                }
                 if check.most.is_some() != measured {
                     return Err(format!("lab {number}: `{id}` and its `most` do not fit"));
                 }

@@ -378,7 +378,9 @@ fn found(report: &Report, lab: &Lab) -> Option<(&'static str, String)> {
         (Outcome::NotGradable, Kind::Compiles) if told.contains("takes too much") => "limit",
         (Outcome::NotGradable, Kind::Compiles) => "compiler",
         (Outcome::Graded, Kind::Explore | Kind::Transfers) => "explorer",
-        (Outcome::Graded, Kind::Machine | Kind::Instructions) => "machine",
+        (Outcome::Graded, Kind::Machine | Kind::Instructions | Kind::Costs | Kind::Interrupts) => {
+            "machine"
+        }
         other => panic!("{other:?}: {}", report.reason),
     };
     assert!(report.points < report.of);

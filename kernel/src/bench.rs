@@ -8,20 +8,21 @@ pub mod trace;
 use crate::job::{self, Job, NoResult};
 use crate::programs::{self, Group, Program};
 use crate::space::Space;
-use crate::{console, protocols};
+use crate::{console, machine, protocols};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::spin_loop;
 use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed},
+    AtomicBool, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
+use hw::clock;
 use hw::paging::Rights;
+use hw::percpu::{self, Counter};
 use hw::phys::PAGE_SIZE;
-use hw::{clock, percpu};
-use shootdown::{CpuSet, Request, SpaceId, Targets};
+use shootdown::{CpuId, CpuSet, Request, SpaceId, Targets};
 
 /// How often each thing is done; the median counts.
 const TIMES: usize = 101;
@@ -76,6 +77,172 @@ pub fn round_trip(targets: CpuSet) -> Result<RoundTrip, CpuSet> {
         floor,
         shootdown,
     })
+}
+
+/// What hardware makes of things that the emulator counts as one instruction, or not at all, in instructions: an
+/// INVLPG, and the page walk that refills one entry of a TLB. Rough figures; Linux's default limit for invalidating
+/// page by page, 33 pages, comes from such a comparison.
+const INVLPG: u64 = 200;
+const REFILL: u64 = 30;
+/// How many translations of the space a CPU uses again and again. After a flush it has to refill so many entries.
+const WORKING_SET: u64 = 64;
+/// How many shootdowns are made for [`lazy`], one after the other.
+pub const IN_A_ROW: u64 = 20;
+
+/// What several shootdowns cost, all CPUs together, each time.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Ticks until the initiator went on.
+    pub ticks: u64,
+    /// Shootdown interrupts that arrived.
+    pub interrupts: u64,
+    /// INVLPGs.
+    pub invlpgs: u64,
+    /// Flushes of a space or of everything.
+    pub flushes: u64,
+}
+
+impl Cost {
+    /// In instructions, with what hardware adds: the INVLPGs, and refilling the TLB after a flush.
+    pub fn modelled(&self) -> u64 {
+        self.ticks + INVLPG * self.invlpgs + REFILL * WORKING_SET * self.flushes
+    }
+}
+
+/// How often `what` is done for a [`Cost`].
+const REPETITIONS: u64 = 11;
+
+/// What `what` costs.
+fn cost(mut what: impl FnMut()) -> Cost {
+    let counted = || {
+        [Counter::IpisReceived, Counter::Invlpgs, Counter::Flushes].map(|counter| {
+            let of = |cpu| percpu::of(cpu).counted(counter);
+            machine::online().into_iter().map(of).sum::<u64>()
+        })
+    };
+    // What is done for the first time only is not counted.
+    what();
+    let before = counted();
+    let begun = clock::now();
+    for _ in 0..REPETITIONS {
+        what();
+    }
+    let ticks = clock::now() - begun;
+    let after = counted();
+    let each = |index: usize| (after[index] - before[index]) / REPETITIONS;
+    Cost {
+        ticks: ticks / REPETITIONS,
+        interrupts: each(0),
+        invlpgs: each(1),
+        flushes: each(2),
+    }
+}
+
+/// A program that has changed pages: which, as `first` and how many, one change after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Changes {
+    /// The name by which tables know it.
+    pub name: &'static str,
+    /// Of each change: its first page, counted from one that is the same for all, and how many pages.
+    pub ranges: &'static [(u64, u64)],
+}
+
+impl Changes {
+    fn requests(&self) -> Vec<Request> {
+        let range = |&(first, pages): &(u64, u64)| range(first, first + pages);
+        self.ranges.iter().map(range).collect()
+    }
+}
+
+/// The pages from `first` up to `end` of the space that this CPU uses.
+fn range(first: u64, end: u64) -> Request {
+    let at = |page| PAGE + page * PAGE_SIZE;
+    Request::range(SpaceId(percpu::space()), at(first), at(end)).expect("canonical addresses")
+}
+
+/// What it costs to shoot `changes` by the protocol in use, which may gather them, from the CPU that this runs on.
+pub fn gathered(changes: &Changes) -> Cost {
+    let requests = changes.requests();
+    cost(|| {
+        let _ = protocols::shoot_gathered(&requests, Targets::Active);
+    })
+}
+
+/// The same without asking the protocol: each by a shootdown of its own, all by one of the pages from the first to the
+/// last, and by one of the whole space.
+pub fn known_ways(changes: &Changes) -> [(&'static str, Cost); 3] {
+    let requests = changes.requests();
+    let shoot = |request| {
+        let _ = protocols::shoot(request, Targets::Active);
+    };
+    let first = changes.ranges.iter().map(|range| range.0).min();
+    let end = changes.ranges.iter().map(|range| range.0 + range.1).max();
+    let span = range(first.unwrap_or(0), end.unwrap_or(1));
+    let space = Request::space(SpaceId(percpu::space()));
+    [
+        ("each", cost(|| requests.iter().copied().for_each(shoot))),
+        ("span", cost(|| shoot(span))),
+        ("space", cost(|| shoot(space))),
+    ]
+}
+
+/// How many interrupts [`IN_A_ROW`] shootdowns of a page cost, from the CPU that this runs on, in the space that it
+/// uses.
+pub fn in_a_row() -> u64 {
+    let arrived = || {
+        let of = |cpu| percpu::of(cpu).counted(Counter::IpisReceived);
+        machine::online().into_iter().map(of).sum::<u64>()
+    };
+    let before = arrived();
+    let request = one_page();
+    for _ in 0..IN_A_ROW {
+        let _ = protocols::shoot(request, Targets::Active);
+    }
+    arrived() - before
+}
+
+/// A thread of a space that runs on a CPU until this is dropped.
+#[derive(Debug)]
+pub struct Busy {
+    ends: Arc<AtomicBool>,
+    job: Option<Job<()>>,
+}
+
+impl Busy {
+    /// Starts one, and waits until it runs.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn start(space: &Arc<Space>, cpu: CpuId) -> Result<Busy, NoResult> {
+        let (begun, ends) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (says, until) = (begun.clone(), ends.clone());
+        let job = job::start("busy", cpu, Some(space.clone()), move || {
+            says.store(true, Release);
+            while !until.load(Acquire) {
+                spin_loop();
+            }
+        })?;
+        while !begun.load(Acquire) {
+            crate::thread::doze();
+        }
+        Ok(Busy {
+            ends,
+            job: Some(job),
+        })
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.ends.store(true, Release);
+        if let Some(job) = self.job.take() {
+            // Nothing is expected of it but that it ends.
+            let _ = job.wait();
+        }
+    }
 }
 
 /// Initiators that all begin when the last of them has arrived.

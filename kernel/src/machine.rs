@@ -309,12 +309,14 @@ impl Tlb for Kernel {
 
     #[inline(always)]
     fn invlpg(&self, va: u64) {
+        percpu::count(Counter::Invlpgs, 1);
         ledger::invalidating(va);
         tlb::invalidate_page(va);
         points::note(Kind::Invlpg, va, u64::from(percpu::space()));
     }
 
     fn reload_cr3(&self) {
+        percpu::count(Counter::Flushes, 1);
         match tlb::mode().has_pcid() {
             true => ledger::flushing_of(self.current_space()),
             false => ledger::flushing(),
@@ -324,6 +326,7 @@ impl Tlb for Kernel {
     }
 
     fn flush_global(&self) {
+        percpu::count(Counter::Flushes, 1);
         ledger::flushing();
         tlb::flush_global();
         points::note(Kind::FlushGlobal, 0, 0);
@@ -346,6 +349,11 @@ impl Tlb for Kernel {
     }
 
     fn invpcid(&self, what: Invpcid, space: SpaceId) {
+        let counter = match what {
+            Invpcid::Address(..) => Counter::Invlpgs,
+            _ => Counter::Flushes,
+        };
+        percpu::count(counter, 1);
         let (page, kind, pcid) = match what {
             Invpcid::Address(pcid, page) => (page, 0, pcid),
             Invpcid::Context(pcid) => (0, 1, pcid),
@@ -514,6 +522,10 @@ impl Machine for Kernel {
     #[inline(always)]
     fn invalidate(&self, request: &Request) {
         self.perform_at(Point::Invalidate, request);
+    }
+
+    fn leave_if_lazy(&self) -> bool {
+        thread::is_lazy() && space::leave_from_handler()
     }
 
     #[inline(always)]

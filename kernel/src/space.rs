@@ -6,7 +6,7 @@ use crate::{job, points, protocols, thread, witness};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{
-    AtomicU64,
+    AtomicBool, AtomicU64,
     Ordering::{Relaxed, SeqCst},
 };
 use evidence::Kind;
@@ -293,6 +293,37 @@ pub fn leave() {
     if from != SpaceId::KERNEL {
         activate(from, SpaceId::KERNEL, |_| paging::load_kernel());
     }
+}
+
+/// Whether lazy CPUs stay where they are, whatever a handler asks: for benchmarks that need their targets to stay.
+static STAY: AtomicBool = AtomicBool::new(false);
+
+/// While it lives, lazy CPUs stay in their spaces. One at a time.
+#[must_use = "lazy CPUs may leave again when this is dropped"]
+#[derive(Debug)]
+pub struct Stay(());
+
+impl Stay {
+    /// From now on.
+    pub fn begin() -> Stay {
+        STAY.store(true, SeqCst);
+        Stay(())
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        STAY.store(false, SeqCst);
+    }
+}
+
+/// For the shootdown's handler, on a CPU whose thread has no space: as [`leave`]. Returns whether it left one.
+pub fn leave_from_handler() -> bool {
+    if SpaceId(percpu::space()) == SpaceId::KERNEL || STAY.load(Relaxed) {
+        return false;
+    }
+    leave();
+    true
 }
 
 /// Puts a fresh frame under the kernel's page that may change. Returns its tag.

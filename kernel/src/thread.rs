@@ -470,14 +470,33 @@ fn arrive() {
     points::note(Kind::Switch, current() as u64, u64::from(percpu::space()));
 }
 
+/// The CPUs whose running thread has no space, so that the tables they use are a predecessor's. Each CPU
+/// changes its own bit, with interrupts off, and asks for no other.
+static LAZY: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the thread that runs on this CPU has no space. With interrupts off. Takes no lock: for handlers.
+pub fn is_lazy() -> bool {
+    CpuSet::from_bits(LAZY.load(Relaxed)).contains(percpu::cpu())
+}
+
 /// Loads the running thread's space, if it has one that is not loaded. A thread without a space
 /// goes on with its predecessor's: kernel mappings are the same in all, and that CPU stays in the
 /// predecessor's active set.
 fn enter_space() {
+    let me = CpuSet::only(percpu::cpu());
     // Not under the lock: a CPU may be parked as it enters a space.
     let space = match &this().work.lock().space {
-        Some(space) if space.id().0 != percpu::space() => space.clone(),
-        _ => return,
+        None => {
+            LAZY.fetch_or(me.bits(), Relaxed);
+            return;
+        }
+        Some(space) => {
+            LAZY.fetch_and(!me.bits(), Relaxed);
+            if space.id().0 == percpu::space() {
+                return;
+            }
+            space.clone()
+        }
     };
     crate::space::switch_to(&space);
 }

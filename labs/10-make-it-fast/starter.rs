@@ -18,6 +18,7 @@ impl Fast for Student {
         request: Request,
         targets: Targets,
     ) -> Result<Acknowledged, Abandoned> {
+        // TODO: a hundred pages, one by one?
         let asked = Snapshot::take(m, &request, targets);
         if asked.remote.is_empty() {
             return Ok(asked.finish_locally(m, request));
@@ -61,9 +62,15 @@ impl Fast for Student {
             // Before the work: the initiator goes on meanwhile.
             slot_of(board, me, initiator).store(generation, Release);
             m.invalidate(&request);
+            // TODO: and the next shootdown asks this CPU again, whether or not anybody here needs the space.
             served += 1;
         }
         served
+    }
+
+    fn gather(_: &Request, _: &Request) -> Option<Request> {
+        // TODO: a shootdown for each, even of neighbours.
+        None
     }
 }
 

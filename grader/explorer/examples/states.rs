@@ -35,6 +35,7 @@ fn main() {
             lost: u8::from(with("lost")),
             repeated: u8::from(with("repeated")),
             given_up: 0,
+            ..Faults::default()
         },
         scheduler: false,
         switching: None,

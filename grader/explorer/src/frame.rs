@@ -197,7 +197,8 @@ impl Frame {
     fn loads(&self, path: &mut Path, call: Call, space: u8, pcid: u8, keep: bool) -> Checked {
         path.loads += 1;
         must(
-            call == Call::Activate(space) && path.loads == 1,
+            (call == Call::Activate(space) || call == Call::Handle && space == 0)
+                && path.loads == 1,
             "it loads CR3 with another space's tables, or once more",
         )?;
         let Some((pcids, keeps)) = self.setup.spaces else {

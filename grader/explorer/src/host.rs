@@ -251,6 +251,23 @@ impl Host {
         self.enable_interrupts();
     }
 
+    /// Leaves the space for the kernel's tables, if this CPU is in it, as a kernel's handler does where the running
+    /// thread has no space. Here no thread of a space runs on a CPU that takes the interrupt, where CPUs switch at all.
+    fn leave(&self) -> bool {
+        let Some(addressing) = addressing() else {
+            return false;
+        };
+        let from = self.current_space();
+        if from == SpaceId::KERNEL {
+            return false;
+        }
+        let mut load = |activation: Activation| self.load_cr3(&addressing, 0, activation);
+        addressing
+            .membership
+            .activate(self, &addressing.spaces, from, SpaceId::KERNEL, &mut load);
+        true
+    }
+
     fn load_cr3(&self, addressing: &Addressing, space: u8, activation: Activation) {
         let Activation { pcid, keep } = activation;
         let user = space != 0 && self.mode().has_pcid();
@@ -601,6 +618,11 @@ impl Machine for Host {
     fn invalidate(&self, request: &Request) {
         self.ask(work(Point::Invalidate, request));
         perform(self, request);
+    }
+
+    #[track_caller]
+    fn leave_if_lazy(&self) -> bool {
+        self.leave()
     }
 
     #[track_caller]

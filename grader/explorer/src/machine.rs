@@ -57,6 +57,8 @@ pub struct Faults {
     /// Interrupts that are lost on their way. A wait that helps itself then runs out of patience, as often as
     /// one was lost.
     pub lost: u8,
+    /// Interrupts that are late: a wait that helps itself runs out of patience, and they arrive all the same.
+    pub late: u8,
     /// Interrupts that come once more.
     pub repeated: u8,
     /// Waits that are given up.
@@ -369,8 +371,9 @@ impl<'p> Machine<'p> {
         else {
             return;
         };
-        // Once for each interrupt that was lost: enough to cure it, and not for ever.
-        if resends && state.expired(l, cpu) < state.faults(l, Fault::Lost) {
+        // Once for each interrupt that was lost: enough to cure it, and not for ever. Besides for those that are late.
+        let patience = state.faults(l, Fault::Lost) + u16::from(most.late);
+        if resends && state.expired(l, cpu) < patience {
             into.push(Step::Expire(number));
         }
         if left(Fault::GivenUp, most.given_up) {

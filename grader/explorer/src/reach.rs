@@ -120,6 +120,9 @@ impl Machine<'_> {
     /// it fails: what it read then is forgotten, and nothing came of it.
     pub(crate) fn waits_at(&self, node: NodeId) -> bool {
         let faults = self.scene.faults;
-        faults.given_up == 0 && faults.lost == 0 && self.calls.begins_condition(node)
+        faults.given_up == 0
+            && faults.lost == 0
+            && faults.late == 0
+            && self.calls.begins_condition(node)
     }
 }

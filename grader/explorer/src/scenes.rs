@@ -98,6 +98,14 @@ fn switching(mode: Mode, pcids: u16, inside: u64, calls: &[u8]) -> Scene {
     scene
 }
 
+/// CPU 0 does as `calls` say, while CPU 1 is in the space without a thread of it, until it enters it.
+fn lazy(calls: Vec<Call>) -> Scene {
+    let mut scene = switching(Mode::Plain, 2, 0b11, &[1]);
+    scene.pages = 2;
+    scene.threads[0].calls = calls;
+    scene
+}
+
 /// CPU 0 leaves the space and comes back, and nothing changes.
 fn undisturbed() -> Scene {
     let mut scene = switching(Mode::Pcid, 3, 0b11, &[0, 1, 2, 1]);
@@ -124,6 +132,19 @@ pub fn switching_all() -> Vec<Named> {
             "leaves",
             "2 CPUs; CPU 1 leaves the space in which CPU 0 changes a page",
             switching(Mode::Plain, 2, both, &[0]),
+        ),
+        named(
+            "lazy",
+            "2 CPUs; CPU 0 changes a page, then another; CPU 1 has no thread of the space, and enters it",
+            lazy(vec![change(0, 1), change(1, 1)]),
+        ),
+        named(
+            "lazy-kernel",
+            "2 CPUs; CPU 0 changes a page of the kernel; CPU 1 has no thread of the space, and enters it",
+            Scene {
+                global: true,
+                ..lazy(vec![Call::ChangeKernel { version: 1 }])
+            },
         ),
         named(
             "back",
@@ -287,6 +308,10 @@ pub fn faulty_all() -> Vec<Named> {
         given_up: 1,
         ..Faults::default()
     };
+    let late = Faults {
+        late: 1,
+        ..Faults::default()
+    };
     let again = || in_turn(2, 2, vec![change(0, 1), change(1, 1)]);
     vec![
         named(
@@ -303,6 +328,16 @@ pub fn faulty_all() -> Vec<Named> {
             "lost-of-three",
             "3 CPUs; CPU 0 changes a page; an interrupt is lost",
             faulty(apart(3, 1), lost),
+        ),
+        named(
+            "delayed",
+            "2 CPUs; CPU 0 changes a page, then another; an interrupt comes later than a wait has patience",
+            faulty(again(), late),
+        ),
+        named(
+            "delayed-of-two",
+            "2 CPUs; each changes a page; an interrupt comes later than a wait has patience",
+            faulty(apart(2, 2), late),
         ),
         named(
             "repeated",
@@ -322,7 +357,7 @@ pub fn faulty_all() -> Vec<Named> {
                 Faults {
                     lost: 1,
                     given_up: 1,
-                    repeated: 0,
+                    ..Faults::default()
                 },
             ),
         ),

@@ -100,6 +100,11 @@ fn input(lab: &Lab, check: &Check) -> String {
         Kind::Rules | Kind::Compiles => "the file".into(),
         Kind::Explore => format!("every interleaving of the scenes {scenes}"),
         Kind::Transfers => format!("100 schedules of the scenes {scenes}"),
+        Kind::Costs => format!(
+            "`bench {}` in the kernel, by what is counted and modelled",
+            check.bench.as_deref().unwrap_or_default()
+        ),
+        Kind::Interrupts => "`bench lazy` in the kernel, by counted interrupts".into(),
         Kind::Instructions => "`bench protocols` in the kernel, by counted instructions".into(),
         Kind::Machine => {
             let script = check.script.as_deref().unwrap_or_default();
@@ -128,6 +133,8 @@ fn expected(check: &Check) -> String {
         Kind::Compiles => "no errors".into(),
         Kind::Explore => "no rule is broken, and nobody waits for ever".into(),
         Kind::Transfers => format!("at most {most} cache lines go from CPU to CPU"),
+        Kind::Costs => format!("at most {most} % of the best known way"),
+        Kind::Interrupts => format!("at most {most} interrupts"),
         Kind::Instructions => format!("at most {most} % of what the kit's scoreboard takes"),
         Kind::Machine => "the script succeeds, and the judge of the evidence finds nothing".into(),
         Kind::Spares => "it succeeds, and the judge finds nothing".into(),

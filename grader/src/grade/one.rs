@@ -218,7 +218,10 @@ fn same(one: &Report, other: &Report) -> bool {
 /// Whether an earlier run has carried it out. What is measured is measured again: the figure is not kept.
 fn done(checked: &Checked, check: &Check) -> bool {
     matches!(checked.passed, Passed::Yes | Passed::No)
-        && !matches!(check.kind, Kind::Instructions | Kind::Transfers)
+        && !matches!(
+            check.kind,
+            Kind::Instructions | Kind::Costs | Kind::Interrupts | Kind::Transfers
+        )
 }
 
 fn write(report: &Report, order: &Order<'_>) -> Result<(), Failure> {

@@ -162,11 +162,20 @@ impl<'l> Solution<'l> {
             Kind::Explore => self.explore(check),
             Kind::Machine => self.machine(check),
             Kind::Instructions => self.instructions(check),
+            Kind::Costs => self.costs(check),
+            Kind::Interrupts => self.interrupts(check),
             Kind::Transfers => self.transfers(check),
             Kind::Spares | Kind::Kills => self.breaks(check),
             Kind::Answer => self.answer(check),
             kind => self.see(kind),
         }
+    }
+
+    /// The file, as one would type it in the kit's folder, where commands that are told are to be typed.
+    fn shown(&self) -> String {
+        let root = &self.workspace.root;
+        let within = self.file.strip_prefix(root).ok();
+        within.unwrap_or(&self.file).display().to_string()
     }
 
     fn rig(&self) -> Result<&Rig, Failure> {
@@ -240,7 +249,7 @@ impl<'l> Solution<'l> {
         let again = format!(
             "cargo kit explore {} {} --scene {} --transfers {SCHEDULES}",
             self.lab.number,
-            self.file.display(),
+            self.shown(),
             check.scenes.join(" --scene ")
         );
         let said =
@@ -285,7 +294,7 @@ impl<'l> Solution<'l> {
                 let _ = write!(seen, "\n{more}");
             }
         }
-        let (lab, file, scene) = (self.lab.number, self.file.display(), named.name);
+        let (lab, file, scene) = (self.lab.number, self.shown(), named.name);
         let mut again = format!("cargo kit explore {lab} {file} --scene {scene}");
         // Where points suffice, also as a script that does it in the machine.
         if broken.script(named, "").is_ok() {

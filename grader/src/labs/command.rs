@@ -118,6 +118,12 @@ fn list(workspace: &Workspace, manifest: &Manifest) -> Result<(), Failure> {
             lab.number, lab.title, state, lab.minutes, lab.summary
         );
     }
+    let mut open = manifest.labs.iter();
+    if let Some(next) = open.find(|lab| !progress.of(lab.number).passed) {
+        let begun = next.work(workspace).exists();
+        let verb = if begun { "check" } else { "start" };
+        println!("\ngo on with: cargo kit labs {verb} {}", next.number);
+    }
     Ok(())
 }
 
@@ -140,6 +146,7 @@ fn start(workspace: &Workspace, lab: &Lab) -> Result<(), Failure> {
         "cargo kit labs watch {}   the same, each time you save",
         lab.number
     );
+    println!("cargo kit labs hint {}    one hint at a time", lab.number);
     Ok(())
 }
 
@@ -164,6 +171,9 @@ fn hint(workspace: &Workspace, lab: &Lab) -> Result<(), Failure> {
     };
     let number = (shown + 1).min(hints.len());
     println!("hint {number} of {}: {}", hints.len(), next.trim_end());
+    if shown >= hints.len() {
+        println!("\nthat was the last one before, too: the handout says what to read");
+    }
     progress.change(workspace, lab.number, |reached| {
         reached.hints = number as u32;
     })
@@ -234,19 +244,31 @@ fn check(workspace: &Workspace, lab: &Lab, args: &CheckArgs) -> Result<(), Failu
     let Some((check, told)) = worst else {
         if !args.json {
             println!("lab {}, {}: passed", lab.number, lab.title);
+            println!(
+                "cargo kit labs solution {}   how the kit does it",
+                lab.number
+            );
         }
         return Ok(());
     };
+    let mut failure = Failure::new(
+        Status::CommandFailed,
+        format!("lab {}: `{}` failed", lab.number, check.id),
+    )
+    .advise(format!("cargo kit labs hint {}", lab.number));
     if let Some(schedule) = &told.schedule {
         let path = workspace
             .own_dir()?
             .join(format!("lab-{}.schedule", lab.number));
         fs::write(&path, schedule).doing("writing", &path)?;
+        failure = failure.advise(format!(
+            "cargo kit explore {} {} --replay {}",
+            lab.number,
+            shown(&file),
+            shown(&path)
+        ));
     }
-    Err(Failure::new(
-        Status::CommandFailed,
-        format!("lab {}: `{}` failed", lab.number, check.id),
-    ))
+    Err(failure)
 }
 
 /// The points that the checks which passed are worth.

@@ -87,11 +87,15 @@ pub enum Counter {
     Spins,
     /// Shootdown interrupts sent again, one for each target; sent ones as well.
     Resent,
+    /// INVLPGs of shootdowns.
+    Invlpgs,
+    /// Flushes of a whole space, or of everything, by shootdowns.
+    Flushes,
 }
 
 impl Counter {
     /// How many counters there are.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 14;
     /// Every counter with the name it is shown under.
     pub const NAMES: [(Counter, &'static str); Counter::COUNT] = [
         (Counter::IpisSent, "ipis-sent"),
@@ -106,6 +110,8 @@ impl Counter {
         (Counter::TestIpis, "test-ipis"),
         (Counter::Spins, "spins"),
         (Counter::Resent, "resent"),
+        (Counter::Invlpgs, "invlpgs"),
+        (Counter::Flushes, "flushes"),
     ];
 }
 
@@ -389,6 +395,8 @@ pub fn count(counter: Counter, amount: u64) {
         Counter::TestIpis => add_to!(Counter::TestIpis, amount),
         Counter::Spins => add_to!(Counter::Spins, amount),
         Counter::Resent => add_to!(Counter::Resent, amount),
+        Counter::Invlpgs => add_to!(Counter::Invlpgs, amount),
+        Counter::Flushes => add_to!(Counter::Flushes, amount),
     }
 }
 

@@ -288,7 +288,18 @@ pub trait Machine: Tlb + Sync + 'static {
     /// Passes [`Point::Invalidate`] first.
     fn invalidate(&self, request: &Request);
 
-    /// For an initiator: does the same, and passes [`Point::LocalInvalidate`] first.
+    /// For a handler, after its work: if no thread of the space whose tables this CPU uses runs on it, leaves that space
+    /// for the kernel's tables, which takes it out of the active set and forgets all but global translations. So the
+    /// next shootdown of the space does not ask this CPU, and its next thread of the space pays for the way back. As
+    /// Linux's `leave_mm` from its handler. Returns whether it left. A machine without lazy CPUs never does.
+    ///
+    /// Costs a load of CR3 and a locked instruction, each of which is a full fence.
+    fn leave_if_lazy(&self) -> bool {
+        false
+    }
+
+    /// For an initiator: does the same as [`invalidate`](Machine::invalidate), and passes [`Point::LocalInvalidate`]
+    /// first.
     fn invalidate_locally(&self, request: &Request);
 }
 

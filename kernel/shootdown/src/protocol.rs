@@ -59,6 +59,13 @@ pub trait Protocol<M: Machine>: Sync {
         self.outstanding(waiter)
     }
 
+    /// One request in place of two that the same initiator has yet to shoot, if that is worth while: it
+    /// [`includes`](Request::includes) both. `None` has them shot one after the other.
+    fn gather(&self, first: &Request, second: &Request) -> Option<Request> {
+        let _ = (first, second);
+        None
+    }
+
     /// Whether a shootdown of all other CPUs is sent as one broadcast; `None` if that cannot be
     /// changed.
     fn broadcast(&self) -> Option<bool> {

@@ -1,6 +1,7 @@
 //! `bench`: ratios of one run.
 
 use super::{HERE, on};
+use crate::bench::Changes;
 use crate::{bench, channel, job, machine, protocols, space, transports};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -18,7 +19,7 @@ struct Benchmark {
 }
 
 /// Every benchmark, in the order in which `bench` runs them.
-const ALL: [Benchmark; 6] = [
+const ALL: [Benchmark; 9] = [
     Benchmark {
         name: "trace",
         run: trace,
@@ -42,6 +43,91 @@ const ALL: [Benchmark; 6] = [
     Benchmark {
         name: "at-once",
         run: at_once,
+    },
+    Benchmark {
+        name: "ranges",
+        run: |output| by_cost("ranges", &RANGES, output),
+    },
+    Benchmark {
+        name: "batch",
+        run: |output| by_cost("batch", &BATCHES, output),
+    },
+    Benchmark {
+        name: "lazy",
+        run: lazy,
+    },
+];
+
+/// One change of a few pages, and of more.
+const RANGES: [Changes; 4] = [
+    Changes {
+        name: "2 pages",
+        ranges: &[(0, 2)],
+    },
+    Changes {
+        name: "4 pages",
+        ranges: &[(0, 4)],
+    },
+    Changes {
+        name: "24 pages",
+        ranges: &[(0, 24)],
+    },
+    Changes {
+        name: "96 pages",
+        ranges: &[(0, 96)],
+    },
+];
+
+/// Several changes in a row.
+const BATCHES: [Changes; 4] = [
+    Changes {
+        name: "4 adjacent pages",
+        ranges: &[(0, 1), (1, 1), (2, 1), (3, 1)],
+    },
+    Changes {
+        name: "4 pages, upwards down",
+        ranges: &[(3, 1), (2, 1), (1, 1), (0, 1)],
+    },
+    Changes {
+        name: "2 pages far apart",
+        ranges: &[(0, 1), (64, 1)],
+    },
+    Changes {
+        name: "32 single pages",
+        ranges: &[
+            (0, 1),
+            (1, 1),
+            (2, 1),
+            (3, 1),
+            (4, 1),
+            (5, 1),
+            (6, 1),
+            (7, 1),
+            (8, 1),
+            (9, 1),
+            (10, 1),
+            (11, 1),
+            (12, 1),
+            (13, 1),
+            (14, 1),
+            (15, 1),
+            (16, 1),
+            (17, 1),
+            (18, 1),
+            (19, 1),
+            (20, 1),
+            (21, 1),
+            (22, 1),
+            (23, 1),
+            (24, 1),
+            (25, 1),
+            (26, 1),
+            (27, 1),
+            (28, 1),
+            (29, 1),
+            (30, 1),
+            (31, 1),
+        ],
     },
 ];
 
@@ -69,9 +155,11 @@ pub fn bench(args: &args::Bench, output: &mut Output<'_>) -> Result<(), Failure>
             .as_deref()
             .is_none_or(|name| name == benchmark.name)
     };
-    ALL.iter()
-        .filter(wanted)
-        .try_for_each(|benchmark| (benchmark.run)(output))
+    ALL.iter().filter(wanted).try_for_each(|benchmark| {
+        // Targets that leave at the first shootdown would be none at the second.
+        let _stay = (benchmark.name != "lazy").then(space::Stay::begin);
+        (benchmark.run)(output)
+    })
 }
 
 /// What recording costs, an event.
@@ -172,6 +260,104 @@ fn by_protocol(output: &mut Output<'_>) -> Result<(), Failure> {
         ]);
     }
     output.table("protocols", table);
+    Ok(())
+}
+
+/// Uses each protocol in turn for `measure`, then the one that was in use.
+fn with_each<T>(
+    mut measure: impl FnMut(&'static str) -> Result<T, Failure>,
+) -> Result<Vec<(&'static str, T)>, Failure> {
+    let before = protocols::in_use();
+    let measured = protocols::names()
+        .map(|name| {
+            protocols::choose(name, before.padded, job::quiesce);
+            Ok((name, measure(name)?))
+        })
+        .collect();
+    protocols::choose(before.name, before.padded, job::quiesce);
+    measured
+}
+
+/// What changes cost at up to three targets, by each protocol as it gathers and widens them; and by the first one in
+/// the ways there are.
+fn by_cost(
+    title: &'static str,
+    all: &'static [Changes],
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    let others = machine::online().without(HERE);
+    let targets: CpuSet = others.into_iter().take(3).collect();
+    let first = protocols::names().next();
+    let measured = with_each(|name| {
+        in_space(targets, |space| {
+            on(HERE, Some(space), move || {
+                let mut rows = Vec::new();
+                for changes in all {
+                    if Some(name) == first {
+                        let known = bench::known_ways(changes);
+                        rows.extend(known.map(|(way, cost)| (changes.name, way, cost)));
+                    }
+                    rows.push((changes.name, "own", bench::gathered(changes)));
+                }
+                rows
+            })
+        })
+    })?;
+    let mut table = Table::new([
+        "changes",
+        "protocol",
+        "way",
+        "ticks",
+        "interrupts",
+        "invlpgs",
+        "flushes",
+        "modelled",
+    ]);
+    for (protocol, rows) in measured {
+        for (changes, way, cost) in rows {
+            table.row([
+                changes.into(),
+                protocol.into(),
+                way.into(),
+                cost.ticks.into(),
+                cost.interrupts.into(),
+                cost.invlpgs.into(),
+                cost.flushes.into(),
+                cost.modelled().into(),
+            ]);
+        }
+    }
+    output.table(title, table);
+    Ok(())
+}
+
+/// Shootdowns in a row of a space of which one other CPU runs a thread, and up to two have none: how many interrupts
+/// they are, by each protocol.
+fn lazy(output: &mut Output<'_>) -> Result<(), Failure> {
+    let others = machine::online().without(HERE);
+    let busy = others.lowest();
+    let lazy: CpuSet = others.into_iter().skip(1).take(2).collect();
+    let measured = with_each(|_| {
+        in_space(others, |space| {
+            let running = busy.map(|cpu| bench::Busy::start(space, cpu)).transpose();
+            let running = running.map_err(Failure::new)?;
+            let interrupts = on(HERE, Some(space), bench::in_a_row);
+            drop(running);
+            interrupts
+        })
+    })?;
+    let mut table = Table::new(["protocol", "busy", "lazy", "shootdowns", "interrupts"]);
+    for (protocol, interrupts) in measured {
+        let busy: CpuSet = busy.into_iter().collect();
+        table.row([
+            protocol.into(),
+            busy.into(),
+            lazy.into(),
+            bench::IN_A_ROW.into(),
+            interrupts.into(),
+        ]);
+    }
+    output.table("lazy", table);
     Ok(())
 }
 

@@ -9,6 +9,9 @@ pub struct Student;
 /// Slots from one row to the next: enough for 64 CPUs, and whole lines.
 const ROW: usize = 4 * SLOTS_PER_LINE;
 
+/// The most pages that are invalidated one by one.
+const MOST: u64 = 9;
+
 impl Fast for Student {
     fn place(_: usize, target: CpuId, initiator: CpuId) -> usize {
         (target.index() + initiator.index()) * ROW
@@ -20,6 +23,7 @@ impl Fast for Student {
         request: Request,
         targets: Targets,
     ) -> Result<Acknowledged, Abandoned> {
+        let request = widened(request);
         let asked = Snapshot::take(m, &request, targets);
         if asked.remote.is_empty() {
             return Ok(asked.finish_locally(m, request));
@@ -67,9 +71,26 @@ impl Fast for Student {
             // Before the work: the initiator goes on meanwhile.
             slot_of(board, me, initiator).store(generation, Release);
             m.invalidate(&request);
+            // Nobody here uses the space: the next shootdown need not ask.
+            m.leave_if_lazy();
             served += 1;
         }
         served
+    }
+
+    fn gather(first: &Request, second: &Request) -> Option<Request> {
+        if first.includes(second) {
+            return Some(*first);
+        }
+        let pages = |request: &Request| request.end().checked_sub(request.start());
+        let apart = pages(first)? + pages(second)?;
+        let (start, end) = (first.start().min(second.start()), first.end().max(second.end()));
+        // Of one space, and nothing between them that nobody changed.
+        if first.space_id() != second.space_id() || apart == 0 || end - start > apart {
+            return None;
+        }
+        let both = Request::range(first.space_id(), start, end).ok()?;
+        (both.includes(first) && both.includes(second)).then(|| widened(both))
     }
 }
 
@@ -77,4 +98,13 @@ impl Fast for Student {
 #[inline(always)]
 fn slot_of<M: Machine>(board: &Board<M>, target: CpuId, initiator: CpuId) -> &M::Word<u32, Slot> {
     board.at(Student::place(board.cpus(), target, initiator))
+}
+
+/// A range, or the whole space, if so many pages cost more one by one than refilling the TLB afterwards.
+fn widened(request: Request) -> Request {
+    let pages = request.end().saturating_sub(request.start()) / PAGE_SIZE;
+    if request.operation() == Operation::Range && pages > MOST {
+        return Request::space(request.space_id());
+    }
+    request
 }

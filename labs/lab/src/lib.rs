@@ -72,5 +72,5 @@ pub use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 pub use shootdown::scoreboard::RequestWords;
 pub use shootdown::{
     Abandoned, Acknowledged, Active, CpuId, CpuSet, Critical, Destination, Machine, Operation,
-    Request, Slot, Snapshot, SpaceId, Targets, Tlb, Word,
+    PAGE_SIZE, Request, Slot, Snapshot, SpaceId, Targets, Tlb, Word,
 };

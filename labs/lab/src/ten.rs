@@ -1,9 +1,33 @@
 //! Lab 10, *Make it fast*: both halves of the scoreboard protocol, and where its slots lie.
 //!
-//! Two things are measured. *Instructions* of a one-page shootdown at three targets, in the kernel: they are counted, so
+//! Four things are measured. *Instructions* of a one-page shootdown at three targets, in the kernel: they are counted, so
 //! the figure is the same on every host. *Transfers* of cache lines, in the explorer: a CPU that reads a line which another
 //! wrote last, or writes one which another has, fetches it from there. On hardware that costs 50 to 200 cycles each,
 //! and the emulator shows none of it.
+//!
+//! *Costs* of changes of a few pages and of many, and of several in a row, in the kernel: the instructions of all that
+//! happens until the initiator goes on, 200 for each INVLPG on any CPU, and for each flush 64 times 30, since the CPU has
+//! to refill what it uses again and again: 64 translations, it is supposed. The emulator counts an INVLPG as one
+//! instruction and the refilling as none; those three numbers are a model, rough figures of hardware. You may ask targets for
+//! more than `shoot` was told to, [`Request::space`] in place of a long range, if [`Request::includes`] holds.
+//!
+//! *Interrupts* of shootdowns in a row, in the kernel, of a space of which most CPUs run no thread. They are lazy: they go on
+//! using the space's tables, in case that it comes back, and are asked. `m.leave_if_lazy()` has this CPU leave them:
+//!
+//! | call | what it does | ordering | costs |
+//! |---|---|---|---|
+//! | `m.leave_if_lazy()` | for a handler: if no thread of the space runs here, loads the kernel's tables and leaves the active set; whether it did. All but global translations are forgotten | a full fence | a load of CR3 and a locked instruction, once; its next thread of the space pays for the way back |
+//!
+//! A handler that serves and then leaves:
+//!
+//! ```
+//! use lab::*;
+//!
+//! fn serve<M: Machine>(m: &M, request: &Request) {
+//!     m.invalidate(request);
+//!     m.leave_if_lazy();
+//! }
+//! ```
 //!
 //! A line is 64 bytes: [`SLOTS_PER_LINE`] slots. A CPU's request has a line of its own.
 
@@ -43,6 +67,29 @@ pub trait Fast: 'static {
 
     /// As in lab 5.
     fn handle<M: Machine>(m: &M, board: &Board<M>) -> u32;
+
+    /// One request in place of two that one initiator has yet to shoot, or `None`, which has them shot one after the
+    /// other. What is returned [`includes`](Request::includes) both: [`Request::range`] and [`Request::space`] make
+    /// such. With three or more it is asked for what it returned and the next. A function of the two alone.
+    ///
+    /// A program that changes several pages need not wait for each: what counts is that all are forgotten before it goes
+    /// on.
+    ///
+    /// ```
+    /// use lab::*;
+    ///
+    /// /// Two requests of the same space, if one includes the other.
+    /// fn gather(first: &Request, second: &Request) -> Option<Request> {
+    ///     first.includes(second).then_some(*first)
+    /// }
+    /// # let space = SpaceId(1);
+    /// # let page = Request::page(space, 0x40_0000).unwrap();
+    /// # assert_eq!(gather(&Request::space(space), &page), Some(Request::space(space)));
+    /// ```
+    fn gather(first: &Request, second: &Request) -> Option<Request> {
+        let _ = (first, second);
+        None
+    }
 }
 
 /// The protocol's words, the slots where the solution put them.
@@ -69,7 +116,7 @@ impl<M: Machine> Board<M> {
             base,
             place: if bad.is_some() { anywhere } else { S::place },
             cpus,
-            bad,
+            bad: bad.or_else(gathers_less::<S>),
         }
     }
 
@@ -124,6 +171,44 @@ fn places<S: Fast>(cpus: usize) -> (Vec<usize>, Option<String>) {
     (places, None)
 }
 
+/// What `gather` leaves out of two requests, if anything: asked for all pairs of some that differ in each way.
+fn gathers_less<S: Fast>() -> Option<String> {
+    let [space, other] = [SpaceId(1), SpaceId(2)];
+    let range = |space, first: u64, pages: u64| {
+        let start = 0x40_0000 + first * PAGE_SIZE;
+        Request::range(space, start, start + pages * PAGE_SIZE).expect("canonical addresses")
+    };
+    let last = Request::page(space, u64::MAX).expect("a canonical address");
+    let all = [
+        range(space, 0, 1),
+        range(space, 1, 1),
+        range(space, 3, 1),
+        range(space, 0, 8),
+        range(space, 4, 40),
+        range(space, 1000, 2),
+        range(other, 1, 1),
+        range(SpaceId::KERNEL, 1, 1),
+        last,
+        Request::space(space),
+        Request::space(other),
+        Request::global(),
+        Request::cache(),
+    ];
+    let pairs = all
+        .iter()
+        .flat_map(|first| all.iter().map(move |second| (first, second)));
+    let mut wrong = pairs.filter_map(|(first, second)| {
+        let both = S::gather(first, second)?;
+        let missing = [first, second]
+            .into_iter()
+            .find(|one| !both.includes(one))?;
+        Some(format!(
+            "gather: {both}, in place of {first} and {second}, leaves out {missing}"
+        ))
+    });
+    wrong.next()
+}
+
 /// Where slots lie for which the solution has no good place.
 fn anywhere(cpus: usize, target: CpuId, initiator: CpuId) -> usize {
     target.index() * cpus + initiator.index()
@@ -165,6 +250,10 @@ impl<M: Machine, S: Fast> Protocol<M> for Whole<M, S> {
 
     fn handle(&self, m: &M) -> u32 {
         S::handle(m, &self.board)
+    }
+
+    fn gather(&self, first: &Request, second: &Request) -> Option<Request> {
+        S::gather(first, second)
     }
 
     fn slot(&self, target: CpuId, initiator: CpuId) -> Option<&M::Word<u32, Slot>> {

@@ -216,6 +216,7 @@ fn scene(random: &mut Random, cpus: usize) -> Scene {
         lost: u8::from(fault == 1),
         repeated: u8::from(fault == 2),
         given_up: u8::from(fault == 3),
+        ..Faults::default()
     };
     scene.nmi = (draw(random, 4) == 0).then(|| Nmi {
         times: 1,

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::{Outcome, Solution, Told, failed, not_built, tail, unmet, within};
+use serde_json::Value;
+
 use crate::labs::court::Judged;
 use crate::labs::rig::Rig;
 use crate::labs::see::{self, Run};
@@ -23,7 +25,7 @@ impl Solution<'_> {
         let again = Some(format!(
             "cargo kit run --lab {} --solution {} --deterministic{} --script labs/{}/{name}",
             self.lab.number,
-            self.file.display(),
+            self.shown(),
             options(check),
             self.lab.folder
         ));
@@ -88,7 +90,7 @@ impl Solution<'_> {
         let again = Some(format!(
             "cargo kit trace --judge --lab {of} --solution labs/{mutant} --deterministic --append watchdog=stop \
              --script {}",
-            self.file.display()
+            self.shown()
         ));
         let Judged {
             outcome, verdict, ..
@@ -135,10 +137,7 @@ impl Solution<'_> {
             Kind::SeeCure => run.cure(),
             _ => see::proof(&Run::make(&self.court, &see::without_faults(&script))?),
         };
-        let again = format!(
-            "cargo kit run --deterministic --script {}",
-            self.file.display()
-        );
+        let again = format!("cargo kit run --deterministic --script {}", self.shown());
         Ok(match seen {
             Ok(()) => Outcome::Passed(String::new()),
             Err(seen) => failed(Told {
@@ -181,7 +180,7 @@ impl Solution<'_> {
         let again = format!(
             "cargo kit run --lab {} --solution {} --deterministic --command 'bench protocols'",
             self.lab.number,
-            self.file.display()
+            self.shown()
         );
         let percent = ticks * 100 / own;
         let seen = format!("{ticks} instructions a shootdown, {percent} % of the kit's own");
@@ -191,6 +190,96 @@ impl Solution<'_> {
             &format!("{seen}; {{}} % will do"),
             again,
         ))
+    }
+
+    /// Runs the kernel's benchmark `name` with the solution in it: the rows of its table; or what is told if it did not
+    /// end.
+    fn bench(&mut self, name: &str) -> Result<Result<Vec<Value>, Outcome>, Failure> {
+        let kernel = match self.kernel() {
+            Ok(kernel) => kernel,
+            Err(why) => return Ok(Err(not_built(why)?)),
+        };
+        let machine = self.court.machine_with(kernel);
+        let script = format!("bench {name} --json\n");
+        let outcome = self.court.measured(machine, &script)?;
+        // The kernel's own line: a solution has no way to print.
+        let line = outcome.json().pop();
+        let rows = line.and_then(|line| line[name].as_array().cloned());
+        Ok(rows.ok_or_else(|| {
+            failed(Told {
+                seen: format!("the kernel's benchmark did not end: {}", outcome.complaint),
+                picture: tail(&outcome.transcript),
+                again: Some(self.bench_again(name)),
+                ..Told::default()
+            })
+        }))
+    }
+
+    fn bench_again(&self, name: &str) -> String {
+        format!(
+            "cargo kit run --lab {} --solution {} --deterministic --command 'bench {name}'",
+            self.lab.number,
+            self.shown()
+        )
+    }
+
+    /// Whether no row of a benchmark's table costs much more than the best known way.
+    pub(super) fn costs(&mut self, check: &Check) -> Result<Outcome, Failure> {
+        let name = check.bench.as_deref().unwrap_or_default();
+        let rows = match self.bench(name)? {
+            Ok(rows) => rows,
+            Err(outcome) => return Ok(outcome),
+        };
+        let cost = |row: &Value| row["modelled"].as_u64().filter(|&cost| cost > 0);
+        let mut worst: Option<(u64, String)> = None;
+        for own in rows.iter().filter(|row| row["protocol"] == "student") {
+            let known = rows
+                .iter()
+                .filter(|row| row["changes"] == own["changes"] && row["way"] != "own");
+            let best = known
+                .filter_map(|row| Some((cost(row)?, row)))
+                .min_by_key(|known| known.0);
+            let (Some(cost), Some((best, row))) = (cost(own), best) else {
+                return Err(Failure::host(format!(
+                    "bench {name}: a row without its cost"
+                )));
+            };
+            let percent = cost * 100 / best;
+            let said = format!(
+                "{}: {cost}, {percent} % of the best known way ({}: {best})",
+                own["changes"].as_str().unwrap_or_default(),
+                row["way"].as_str().unwrap_or_default(),
+            );
+            if worst.as_ref().is_none_or(|(most, _)| percent > *most) {
+                worst = Some((percent, said));
+            }
+        }
+        let Some((percent, said)) = worst else {
+            return Err(Failure::host(format!(
+                "bench {name}: no row of the solution's"
+            )));
+        };
+        let said =
+            format!("instructions, INVLPGs and refills, at the worst: {said}; {{}} % will do");
+        Ok(within(check, percent, &said, self.bench_again(name)))
+    }
+
+    /// Whether lazy CPUs are left in peace.
+    pub(super) fn interrupts(&mut self, check: &Check) -> Result<Outcome, Failure> {
+        let rows = match self.bench("lazy")? {
+            Ok(rows) => rows,
+            Err(outcome) => return Ok(outcome),
+        };
+        let own = rows.iter().find(|row| row["protocol"] == "student");
+        let of = |what: &str| own.and_then(|row| row[what].as_u64());
+        let (Some(interrupts), Some(shootdowns)) = (of("interrupts"), of("shootdowns")) else {
+            return Err(Failure::host("bench lazy: no row of the solution's"));
+        };
+        let said = format!(
+            "{interrupts} interrupts for {shootdowns} shootdowns of a space that one CPU is busy with, and two are lazy \
+             in; {{}} will do"
+        );
+        Ok(within(check, interrupts, &said, self.bench_again("lazy")))
     }
 
     /// The solution, if it is a script; what is no UTF-8 in it is replaced.

@@ -1,0 +1,109 @@
+//! Wrong: never leaves, and so is asked again and again.
+#![no_std]
+#![forbid(unsafe_code)]
+
+use lab::ten::*;
+
+pub struct Student;
+
+/// Slots from one row to the next: enough for 64 CPUs, and whole lines.
+const ROW: usize = 4 * SLOTS_PER_LINE;
+
+/// The most pages that are invalidated one by one.
+const MOST: u64 = 9;
+
+impl Fast for Student {
+    fn place(_: usize, target: CpuId, initiator: CpuId) -> usize {
+        // A target scans its row: a row is on lines that no other target reads.
+        target.index() * ROW + initiator.index()
+    }
+
+    fn shoot<M: Machine>(
+        m: &M,
+        board: &Board<M>,
+        request: Request,
+        targets: Targets,
+    ) -> Result<Acknowledged, Abandoned> {
+        let request = widened(request);
+        let asked = Snapshot::take(m, &request, targets);
+        if asked.remote.is_empty() {
+            return Ok(asked.finish_locally(m, request));
+        }
+        let critical = Critical::enter(m);
+        let words = board.request(asked.me);
+        words.publish(&request);
+        m.fence(Release);
+        for target in asked.remote {
+            slot_of(board, target, asked.me).store(0, Relaxed);
+        }
+        // One write of the command register, if it is for everybody.
+        m.send(if asked.everyone {
+            Destination::AllButSelf
+        } else {
+            Destination::Each(asked.remote)
+        });
+        // While the others work.
+        asked.invalidate_locally(m, &request);
+        let generation = words.generation.peek(Relaxed);
+        let mut waited = Ok(());
+        for target in asked.remote {
+            let slot = slot_of(board, target, asked.me);
+            if slot.peek(Acquire) != generation {
+                waited = waited.and_then(|()| m.spin_until(|| slot.peek(Acquire) == generation));
+            }
+        }
+        m.unpin();
+        drop(critical);
+        waited.map(|()| asked.acknowledged(request, Some(generation)))
+    }
+
+    fn handle<M: Machine>(m: &M, board: &Board<M>) -> u32 {
+        let me = m.me();
+        let pending = || {
+            let initiators = (0..board.cpus()).filter_map(CpuId::new);
+            initiators
+                .filter(|&initiator| initiator != me)
+                .find(|&initiator| slot_of(board, me, initiator).peek(Relaxed) == 0)
+        };
+        let mut served = 0;
+        while let Some(initiator) = m.scan(pending) {
+            m.fence(Acquire);
+            let (request, generation) = board.request(initiator).copy();
+            // Before the work: the initiator goes on meanwhile.
+            slot_of(board, me, initiator).store(generation, Release);
+            m.invalidate(&request);
+            served += 1;
+        }
+        served
+    }
+
+    fn gather(first: &Request, second: &Request) -> Option<Request> {
+        if first.includes(second) {
+            return Some(*first);
+        }
+        let pages = |request: &Request| request.end().checked_sub(request.start());
+        let apart = pages(first)? + pages(second)?;
+        let (start, end) = (first.start().min(second.start()), first.end().max(second.end()));
+        // Of one space, and nothing between them that nobody changed.
+        if first.space_id() != second.space_id() || apart == 0 || end - start > apart {
+            return None;
+        }
+        let both = Request::range(first.space_id(), start, end).ok()?;
+        (both.includes(first) && both.includes(second)).then(|| widened(both))
+    }
+}
+
+/// The slot of `target` for `initiator`.
+#[inline(always)]
+fn slot_of<M: Machine>(board: &Board<M>, target: CpuId, initiator: CpuId) -> &M::Word<u32, Slot> {
+    board.at(Student::place(board.cpus(), target, initiator))
+}
+
+/// A range, or the whole space, if so many pages cost more one by one than refilling the TLB afterwards.
+fn widened(request: Request) -> Request {
+    let pages = request.end().saturating_sub(request.start()) / PAGE_SIZE;
+    if request.operation() == Operation::Range && pages > MOST {
+        return Request::space(request.space_id());
+    }
+    request
+}
