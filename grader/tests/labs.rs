@@ -88,7 +88,7 @@ fn a_solution_that_does_not_compile_or_is_not_there() {
     assert_eq!(first["check"], "rules");
     assert_eq!(first["outcome"], "failed");
     assert!(
-        first["seen"].as_str().unwrap().contains("line 3: a static"),
+        first["seen"].as_str().unwrap().contains("line 3: `static`"),
         "{first}"
     );
     let second: serde_json::Value = serde_json::from_str(said.lines().nth(1).unwrap()).unwrap();
