@@ -29,7 +29,7 @@ fn a_verdict_with_the_wrong_status() {
     let (status, said) = explore(&["queue", "--scene", "one", "--scene", "again"]);
     assert_eq!(status, code(Status::Success), "{said}");
     assert_eq!(said.matches("holds in every state").count(), 2, "{said}");
-    let (status, said) = explore(&["scoreboard", "--scene", "both", "--limit", "100"]);
+    let (status, said) = explore(&["scoreboard", "--scene", "both", "--limit", "20"]);
     assert_eq!(status, code(Status::Unfinished), "{said}");
     let (status, said) = explore(&["scoreboard", "--scene", "lost"]);
     assert_eq!(status, code(Status::Violation), "{said}");

@@ -218,7 +218,7 @@ system {
         shows it, `shoot page` ends it."
     examples ["remap 0x400000", "remap 0x400000 noshoot"]
 
-    Kpage "kpage" in Memory, "Put a fresh frame under the one page of the kernel's that may change"
+    Kpage "kpage" in Memory, "Put a fresh frame under the one kernel page that may change"
     {
         from: Option<CpuId> = FROM;
         noshoot: bool = NOSHOOT;
@@ -290,7 +290,7 @@ system {
         tells. CPUs that are stopped or parked are shown from the books."
     examples ["tlb", "tlb 0x400000 4 on others", "tlb 0x400000 confirm"]
 
-    Pcids "pcids" in Memory, "Show how translations are tagged and forgotten, and what each CPU handed out"
+    Pcids "pcids" in Memory, "Show how translations are tagged, and the PCIDs of each CPU"
     { cpu: Option<CpuId> = Arg::positional("CPU", Kind::Cpu, "the CPU; else all"); }
     details "The mode was chosen at start by what the CPU has; `--append nopcid`, `noinvpcid`, `pti` and \
         `mode=NAME` choose otherwise. A row a CPU and space: the PCID that the space has there, and its \
