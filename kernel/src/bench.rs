@@ -86,7 +86,7 @@ const INVLPG: u64 = 200;
 const REFILL: u64 = 30;
 /// How many translations of the space a CPU uses again and again. After a flush it has to refill so many entries.
 const WORKING_SET: u64 = 64;
-/// How many shootdowns are made for [`lazy`], one after the other.
+/// How many shootdowns are made for `bench lazy`, one after the other.
 pub const IN_A_ROW: u64 = 20;
 
 /// What several shootdowns cost, all CPUs together, each time.

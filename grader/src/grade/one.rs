@@ -235,6 +235,8 @@ struct Place {
     file: PathBuf,
     /// Where `kit labs start` puts a student's.
     own: String,
+    /// The kit's tree.
+    root: PathBuf,
     slot: Slot,
 }
 
@@ -278,6 +280,7 @@ impl Place {
         Ok(Place {
             slot: Slot::free(&grader.shared.workspace)?,
             own: format!("labs/work/{name}"),
+            root: grader.shared.workspace.root.clone(),
             file,
             folder,
         })
@@ -285,13 +288,26 @@ impl Place {
 
     /// What is told, with the names that the files have at the student's: where it was graded makes no difference.
     fn scrub(&self, checked: &Checked) -> Checked {
-        let file = self.file.display().to_string();
-        let folder = format!("{}/", self.folder.path().display());
-        let name = |text: &String| text.replace(&folder, "");
-        let own = |text: &String| text.replace(&file, &self.own);
+        let (file, folder) = (self.file.as_path(), self.folder.path());
+        // Whole, and as one would type them in the kit's folder.
+        let ways = |path: &Path| {
+            let within = path.strip_prefix(&self.root).unwrap_or(path);
+            [path, within].map(|path| path.display().to_string())
+        };
+        let name = |text: &String| {
+            let folders = ways(folder).into_iter();
+            folders.fold(text.clone(), |text, folder| {
+                text.replace(&format!("{folder}/"), "")
+            })
+        };
+        let own = |text: &String| {
+            let files = ways(file).into_iter();
+            name(&files.fold(text.clone(), |text, file| text.replace(&file, &self.own)))
+        };
         Checked {
             actual: name(&checked.actual),
             log: name(&checked.log),
+            hint: own(&checked.hint),
             reproduce: checked.reproduce.as_ref().map(own),
             ..checked.clone()
         }
