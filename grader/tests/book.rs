@@ -287,6 +287,11 @@ const HOST: &[(&str, By)] = &[
         "run --lab 5",
         By::Running("--solution labs/05-answer/reference.rs --command proto"),
     ),
+    // Its benchmarks are what the lab's checks run.
+    (
+        "run --lab 10 --deterministic --command 'bench",
+        By::Test("labs.rs", "a_solution_of_a_lab_that_is_judged_wrong"),
+    ),
     ("run", By::Running("--deterministic --command cpus")),
     (
         "gdb",
