@@ -8,6 +8,7 @@ use crate::explore::{self, ExploreArgs};
 use crate::gdb::{self, GdbArgs};
 use crate::grade::{self, GradeArgs};
 use crate::image::{self, ImageArgs};
+use crate::handout::{self, HandoutArgs};
 use crate::labs::{self, command::LabsArgs};
 use crate::run::{self, Outcome, RunArgs};
 use crate::say;
@@ -53,6 +54,8 @@ enum Command {
     /// Grade a submission: a verdict from evidence, whoever wrote it
     #[command(after_help = Status::help())]
     Grade(GradeArgs),
+    /// Write the students' tree: all that the labs need, without solutions, hidden checks or history
+    Handout(HandoutArgs),
     /// Measure, and print ratios within one run
     Bench(BenchArgs),
 }
@@ -82,6 +85,7 @@ impl Cli {
             Some(Command::Explore(args)) => explore::explore(&args),
             Some(Command::Labs(args)) => labs::command::labs(&args),
             Some(Command::Grade(args)) => grade::grade(&args),
+            Some(Command::Handout(args)) => handout::handout(&args).map(|()| Outcome::Done),
             Some(Command::Bench(args)) => bench::bench(&args).map(|()| Outcome::Done),
         }
     }

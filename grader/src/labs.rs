@@ -1,5 +1,6 @@
 //! The labs: what there is, by `labs/manifest.toml`.
 
+pub mod answer;
 pub mod check;
 pub mod command;
 pub mod court;
@@ -9,6 +10,7 @@ mod rules;
 mod see;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -21,6 +23,9 @@ use crate::workspace::Workspace;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// Whether the tree is the students', as `kit handout` writes it: without solutions, and hidden checks.
+    #[serde(default)]
+    pub handout: bool,
     /// The labs, in the order of their numbers.
     #[serde(rename = "lab")]
     pub labs: Vec<Lab>,
@@ -45,6 +50,9 @@ pub struct Lab {
     pub case: Option<(String, u8)>,
     /// How long it takes, about.
     pub minutes: u32,
+    /// What the hidden checks are worth that are not in the students' tree.
+    #[serde(default)]
+    pub elsewhere: u32,
     /// What is checked, in this order.
     #[serde(rename = "check")]
     pub checks: Vec<Check>,
@@ -74,13 +82,13 @@ pub struct Check {
     /// What [`Kind::Instructions`] allows, in hundredths of what the kit's own scoreboard takes, and [`Kind::Transfers`],
     /// in a hundred schedules.
     pub most: Option<u64>,
-    /// The solution of [`Kind::Spares`] and [`Kind::Kills`], in `labs/`.
+    /// The solution of [`Kind::Spares`] and [`Kind::Kills`], in `labs/`, or the kernel with it.
     pub mutant: Option<String>,
     /// The lab that it is a solution of.
     pub of: Option<u8>,
     /// What is asked by [`Kind::Answer`]: a line `# NAME: VALUE` of the solution.
     pub answer: Option<String>,
-    /// The right value.
+    /// The right value, or what [`answer::digest`] makes of it.
     pub is: Option<String>,
     /// The checks that must have passed before.
     #[serde(default)]
@@ -163,8 +171,15 @@ impl Manifest {
 
     /// Whether everything that is named exists.
     fn sound(&self) -> Result<(), String> {
-        for lab in &self.labs {
+        for (index, lab) in self.labs.iter().enumerate() {
             let number = lab.number;
+            let before = &self.labs[..index];
+            if before.iter().any(|known| known.number == number) {
+                return Err(format!("two labs have the number {number}"));
+            }
+            if before.iter().any(|known| known.folder == lab.folder) {
+                return Err(format!("two labs have the folder {}", lab.folder));
+            }
             for (index, check) in lab.checks.iter().enumerate() {
                 let id = &check.id;
                 let before = |id: &String| lab.checks[..index].iter().any(|known| known.id == *id);
@@ -292,10 +307,11 @@ impl Lab {
             .advise(format!("cargo kit labs start {}", self.number)))
     }
 
-    /// The points that all checks are worth.
+    /// The points that all checks are worth, those that are not here too.
     #[must_use]
     pub fn points(&self) -> u32 {
-        self.checks.iter().map(|check| check.weight).sum()
+        let here: u32 = self.checks.iter().map(|check| check.weight).sum();
+        here + self.elsewhere
     }
 }
 
@@ -304,7 +320,27 @@ impl Lab {
 /// # Errors
 /// [`Status::Usage`] if there is no such lab or file, or the solution does not compile.
 pub fn kernel(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<PathBuf, Failure> {
-    let rig = rig_of(workspace, number, file)?;
+    let manifest = Manifest::read(workspace)?;
+    let shared = Shared::of_this_program(workspace)?;
+    let (lab, file, slot) = asked(workspace, &manifest, number, file)?;
+    kernel_with(&shared, lab, &file, &slot)
+}
+
+/// The kernel with `file` in it, a solution of `lab`, built in the folder that `slot` names; or `file`, if it is a kernel
+/// that was built before.
+///
+/// # Errors
+/// As [`kernel`].
+pub fn kernel_with(
+    shared: &Arc<Shared>,
+    lab: &Lab,
+    file: &Path,
+    slot: &str,
+) -> Result<PathBuf, Failure> {
+    if file.extension().is_some_and(|extension| extension == "elf") {
+        return Ok(file.to_path_buf());
+    }
+    let rig = Rig::new(shared, lab, file, slot)?;
     rig.kernel().map_err(failure)
 }
 
@@ -317,22 +353,24 @@ pub fn explorer(
     number: u8,
     file: Option<&Path>,
 ) -> Result<PathBuf, Failure> {
-    let rig = rig_of(workspace, number, file)?;
+    let manifest = Manifest::read(workspace)?;
+    let shared = Shared::of_this_program(workspace)?;
+    let (lab, file, slot) = asked(workspace, &manifest, number, file)?;
+    let rig = Rig::new(&shared, lab, &file, &slot)?;
     rig.explorer().map_err(failure)
 }
 
-fn rig_of(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<Rig, Failure> {
-    let manifest = Manifest::read(workspace)?;
-    let shared = Shared::of_this_program(workspace)?;
+/// What is asked for by a lab's number and perhaps a file: the lab that it is a solution of, the file, and where to build.
+fn asked<'m>(
+    workspace: &Workspace,
+    manifest: &'m Manifest,
+    number: u8,
+    file: Option<&Path>,
+) -> Result<(&'m Lab, PathBuf, String), Failure> {
     let lab = manifest.lab(number)?;
     if let (Some((case, of)), None) = (&lab.case, file) {
         let case = existing(&lab.path(workspace).join(case))?;
-        return Rig::new(
-            &shared,
-            manifest.lab(*of)?,
-            &case,
-            &format!("case-{number}"),
-        );
+        return Ok((manifest.lab(*of)?, case, format!("case-{number}")));
     }
     if lab.module.is_none() {
         let message = format!("lab {number} is a script: there is no code of yours in it");
@@ -341,7 +379,7 @@ fn rig_of(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<Rig,
         );
     }
     let file = lab.solution(workspace, file)?;
-    Rig::new(&shared, lab, &file, &format!("lab-{number}"))
+    Ok((lab, file, format!("lab-{number}")))
 }
 
 fn failure(why: NotBuilt) -> Failure {

@@ -11,18 +11,21 @@
 
 #![forbid(unsafe_code)]
 
+pub mod authoring;
 pub mod bench;
 pub mod bochs;
 pub mod child;
 pub mod cli;
 pub mod command;
 pub mod console;
+pub mod digest;
 pub mod doctor;
 pub mod evidence;
 pub mod explore;
 pub mod gdb;
 pub mod grade;
 pub mod image;
+pub mod handout;
 pub mod initrd;
 pub mod input;
 pub mod invariants;
@@ -30,6 +33,7 @@ pub mod kernel;
 pub mod labs;
 pub mod launch;
 pub mod machine;
+pub mod mutate;
 pub mod options;
 pub mod output;
 pub mod run;

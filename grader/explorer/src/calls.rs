@@ -355,7 +355,7 @@ impl<'p> Calls<'p> {
     fn run(&self, protocol: &dyn Protocol<Host>, call: Call) -> Result<(), Abandoned> {
         match call {
             Call::Handle => {
-                protocol.handle(&Host);
+                host::served(protocol.handle(&Host));
                 Ok(())
             }
             Call::Ring { to, masked } => {
@@ -386,7 +386,7 @@ impl<'p> Calls<'p> {
                 };
                 let request = request.expect("the pages are canonical");
                 let outcome = protocol.shoot(&Host, request, Targets::Active);
-                outcome.map(drop)
+                host::shot(outcome.map(drop))
             }
         }
     }

@@ -31,6 +31,7 @@ mod host;
 mod machine;
 mod nmi;
 mod op;
+mod orders;
 mod parallel;
 mod reach;
 mod reduce;

@@ -272,9 +272,13 @@ impl Machine<'_> {
     pub(crate) fn disturb(&mut self, state: &mut State, cpu: usize) {
         let l = self.layout;
         if let Some(words) = &self.ring_words {
-            let high = words.high[cpu];
+            let (high, low) = (words.high[cpu], words.low[cpu]);
             let own = self.number(u64::from(apic_id(cpu) << 24));
             state.set_memory(high, own);
+            if self.scene.apic.is_some_and(|apic| apic.slow) {
+                let pending = self.number(PENDING.into());
+                state.set_memory(low, pending);
+            }
         }
         state.note_fault(&l, Fault::Disturbed);
     }

@@ -3,7 +3,7 @@
 use crate::addressing::{SPACES, SpaceWords};
 use crate::calls::Calls;
 use crate::host::{self, Addressing, Host, Ringing};
-use crate::machine::{Machine, Scene, Step, Violation};
+use crate::machine::{Machine, Memory, Scene, Step, Violation};
 use crate::op::WordId;
 use crate::parallel;
 use crate::ringing::Registers;
@@ -246,6 +246,7 @@ pub(crate) fn with_machine<T>(
         words
     });
     host::inhabit(addressing);
+    host::judge_orders(scene.memory == Memory::Relaxed);
     let ring_words = ring.as_ref().map(|(_, _, registers)| registers.words());
     if let Some(words) = &ring_words {
         words.prepare(scene, &mut memory);

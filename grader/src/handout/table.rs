@@ -1,0 +1,46 @@
+//! What the students' tree is made of.
+
+/// What stands at the top of the kit's tree, and whether students get it.
+pub const TOP: [(&str, bool); 18] = [
+    (".cargo", true),
+    (".ci", false),
+    (".git", false),
+    (".gitignore", true),
+    ("ARCHITECTURE.md", true),
+    ("Cargo.lock", true),
+    ("Cargo.toml", true),
+    ("LICENSE-APACHE", true),
+    ("LICENSE-MIT", true),
+    ("README.md", true),
+    ("gdb", true),
+    ("grader", true),
+    ("image", true),
+    ("kernel", true),
+    ("labs", true),
+    ("shell", true),
+    ("slides", true),
+    ("target", false),
+];
+
+/// Of that, what is left out: tests that need solutions, or show one.
+pub const LEFT_OUT: [&str; 5] = [
+    "grader/tests/grade",
+    "grader/tests/handout.rs",
+    "grader/tests/labs.rs",
+    "grader/tests/mutate.rs",
+    "grader/tests/see.rs",
+];
+
+/// The folders in `labs/` that are no labs, which they get, and the manifest, which is written anew.
+pub const LABS: [&str; 2] = ["lab", "rig"];
+
+/// The files of a lab that they get, besides its starter, and the scripts of checks that are not hidden.
+pub const PAGES: [&str; 2] = ["handout.md", "hints.md"];
+
+/// What they read in any case, and may copy: a line of a solution that stands there too gives nothing away.
+pub const READ: [&str; 4] = [
+    "README.md",
+    "kernel/shootdown/src",
+    "labs/lab/src",
+    "shell/REFERENCE.md",
+];
