@@ -1,6 +1,5 @@
 //! Digests of all that decides what a mutant's verdict is.
 
-use std::path::Path;
 
 use crate::digest::{files, of, read};
 use crate::labs::{Check, Lab};
