@@ -588,7 +588,7 @@ impl<'p> Machine<'p> {
                 }
                 Op::Return => return self.end_call(state, cpu, true),
                 Op::Abandoned => return self.end_call(state, cpu, false),
-                op if op.is_local() => {
+                op if op.is_local() && !self.holds_back(op) => {
                     let answer = self.perform(state, cpu, node);
                     let next = self.calls.after(node, answer);
                     self.put(state, cpu, next);
@@ -597,6 +597,12 @@ impl<'p> Machine<'p> {
             }
         }
         Ok(())
+    }
+
+    /// Whether `op` keeps the scheduler from what it could do until then: then it is a step of its own, for the scheduler
+    /// may come first.
+    fn holds_back(&self, op: Op) -> bool {
+        self.scene.scheduler && matches!(op, Op::Pin | Op::EnterCritical)
     }
 
     fn end_call(

@@ -188,6 +188,10 @@ impl CommandRegister for Host {
             !self.x2apic(),
             "write_high: the local APIC is in x2APIC mode"
         );
+        assert!(
+            high & 0x00ff_ffff == 0,
+            "write_high: bits 0 to 23 are reserved, and must be 0: the destination is in bits 24 to 31"
+        );
         self.set_high(high);
         self.ask(Op::IcrHigh(high));
     }

@@ -98,9 +98,9 @@ fn switching(mode: Mode, pcids: u16, inside: u64, calls: &[u8]) -> Scene {
     scene
 }
 
-/// CPU 0 leaves the space and comes back, and nothing changes.
-fn undisturbed() -> Scene {
-    let mut scene = switching(Mode::Pcid, 3, 0b11, &[0, 1, 2, 1]);
+/// A CPU switches between spaces as `calls` say, and nothing changes.
+fn undisturbed(pcids: u16, calls: &[u8]) -> Scene {
+    let mut scene = switching(Mode::Pcid, pcids, 0b11, calls);
     scene.threads.remove(0);
     if let Some(switching) = &mut scene.switching {
         switching.keeps = true;
@@ -166,7 +166,12 @@ pub fn switching_all() -> Vec<Named> {
         named(
             "stays",
             "with PCIDs: CPU 1 leaves the space and comes back, and nothing changes",
-            undisturbed(),
+            undisturbed(3, &[0, 1, 2, 1]),
+        ),
+        named(
+            "crowded-stays",
+            "with one PCID for two spaces: CPU 1 goes to the other, and nothing changes",
+            undisturbed(2, &[2]),
         ),
         named(
             "user",
@@ -364,6 +369,17 @@ pub fn faulty_all() -> Vec<Named> {
             "as `given-up`, and another wait too",
             faulty(
                 again(),
+                Faults {
+                    given_up: 2,
+                    ..Faults::default()
+                },
+            ),
+        ),
+        named(
+            "given-up-thrice",
+            "2 CPUs; CPU 0 changes the second of two pages, again, then the first; two waits are given up",
+            faulty(
+                in_turn(2, 2, vec![change(1, 1), change(1, 1), change(0, 1)]),
                 Faults {
                     given_up: 2,
                     ..Faults::default()
