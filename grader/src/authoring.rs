@@ -28,9 +28,9 @@ pub fn complaints(workspace: &Workspace, lab: &Lab) -> Vec<String> {
         }
     }
     for check in &lab.checks {
-        let mutant = check.mutant.as_ref().map(|file| format!("labs/{file}"));
-        if let Some(file) = mutant.filter(|file| !workspace.root.join(file).is_file()) {
-            said.push(format!("{file} is missing: `{}` runs on it", check.id));
+        let mutant = check.mutant.as_ref();
+        if let Some(file) = mutant.filter(|file| !workspace.labs().join(file).is_file()) {
+            said.push(format!("labs/{file} is missing: `{}` runs on it", check.id));
         }
     }
     for (folder_name, what) in [
@@ -86,7 +86,7 @@ fn needed(lab: &Lab) -> Vec<(String, String)> {
 /// The folders in `labs/` that have a handout, and that no lab of the manifest has.
 #[must_use]
 pub fn strays(workspace: &Workspace, manifest: &Manifest) -> Vec<String> {
-    let entries = fs::read_dir(workspace.root.join("labs"))
+    let entries = fs::read_dir(workspace.labs())
         .into_iter()
         .flatten()
         .flatten();

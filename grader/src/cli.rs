@@ -7,15 +7,15 @@ use crate::doctor;
 use crate::explore::{self, ExploreArgs};
 use crate::gdb::{self, GdbArgs};
 use crate::grade::{self, GradeArgs};
-use crate::image::{self, ImageArgs};
 use crate::handout::{self, HandoutArgs};
+use crate::image::{self, ImageArgs};
 use crate::labs::{self, command::LabsArgs};
 use crate::run::{self, Outcome, RunArgs};
 use crate::say;
 use crate::setup::{self, Policy};
 use crate::status::{Failure, Status};
 use crate::trace::{self, TraceArgs};
-use crate::workspace::Workspace;
+use crate::workspace::{LABS, Workspace};
 
 /// Boots, examines and measures the TLB-shootdown kernel.
 #[derive(Parser, Debug)]
@@ -74,6 +74,9 @@ impl Cli {
     /// # Errors
     /// Every [`Status`] but success.
     pub fn run(self) -> Result<Outcome, Failure> {
+        if matches!(self.command, Some(Command::Grade(_) | Command::Handout(_))) {
+            own_labs()?;
+        }
         match self.command {
             None => run::run(&self.run),
             Some(Command::Run(args)) => run::run(&args),
@@ -89,6 +92,16 @@ impl Cli {
             Some(Command::Bench(args)) => bench::bench(&args).map(|()| Outcome::Done),
         }
     }
+}
+
+/// What others rely on is made from the tree's own labs.
+fn own_labs() -> Result<(), Failure> {
+    if std::env::var_os(LABS).is_none_or(|folder| folder.is_empty()) {
+        return Ok(());
+    }
+    let message =
+        format!("{LABS} names another folder of labs: that is for `cargo kit labs` alone");
+    Err(Failure::new(Status::Usage, message).advise(format!("unset {LABS}")))
 }
 
 fn set_up() -> Result<Outcome, Failure> {

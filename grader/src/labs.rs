@@ -159,7 +159,7 @@ impl Manifest {
     /// # Errors
     /// [`Status::Host`] if it cannot be read or is wrong.
     pub fn read(workspace: &Workspace) -> Result<Self, Failure> {
-        let path = workspace.root.join("labs/manifest.toml");
+        let path = workspace.labs().join("manifest.toml");
         let text = std::fs::read_to_string(&path).doing("reading", &path)?;
         let manifest: Manifest = toml::from_str(&text)
             .map_err(|error| Failure::host(format!("{}: {error}", path.display())))?;
@@ -275,7 +275,7 @@ impl Lab {
     /// Its folder.
     #[must_use]
     pub fn path(&self, workspace: &Workspace) -> PathBuf {
-        workspace.root.join("labs").join(&self.folder)
+        workspace.labs().join(&self.folder)
     }
 
     /// How its solutions' names end: they are Rust, or scripts of the shell.

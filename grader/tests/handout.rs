@@ -48,7 +48,7 @@ fn a_file_that_students_lack_or_must_not_have() {
     for file in [
         "labs/equivalent.toml",
         "labs/MUTANTS.md",
-        "labs/README.md",
+        "labs/AUTHORING.md",
         ".git",
     ] {
         assert!(!to.join(file).exists(), "{file}");

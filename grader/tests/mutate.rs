@@ -9,7 +9,7 @@ use grader::labs::Manifest;
 use grader::mutate::digest;
 use grader::mutate::equivalent::Equivalents;
 use grader::mutate::page::{self, Page};
-use grader::mutate::report::Report;
+use grader::mutate::report::{Left, Report};
 use grader::mutate::run::{Verdict, mutants};
 use grader::workspace::Workspace;
 
@@ -24,7 +24,9 @@ fn a_page_of_mutants_that_was_made_for_other_references_or_checks() {
     let (workspace, manifest) = tree();
     let page = std::fs::read_to_string(page::path(&workspace)).unwrap();
     let page = Page::read(&page);
-    for lab in &manifest.labs {
+    let table = Equivalents::read(&workspace, &manifest).unwrap();
+    let rust = manifest.labs.iter().filter(|lab| lab.module.is_some());
+    for lab in rust {
         let number = lab.number;
         let now = digest::lab(&workspace, lab).unwrap();
         assert_eq!(
@@ -32,6 +34,24 @@ fn a_page_of_mutants_that_was_made_for_other_references_or_checks() {
             Some(&*now),
             "lab {number} has changed: cargo kit labs mutate {number} --page"
         );
+        let (original, all) = mutants(&workspace, lab).unwrap();
+        let named = all.iter().filter_map(|mutant| {
+            let entry = table.find(lab, mutant)?;
+            Some(Left::new(&original, mutant, Some(entry)))
+        });
+        let right_too: Vec<Left> = named.collect();
+        assert_eq!(
+            page.right_too(number),
+            Some(&*page::items(&right_too)),
+            "lab {number}: equivalent.toml has changed"
+        );
+        let counts = page.counts(number).unwrap();
+        let [made, not_viable, caught, right, survive] = counts[..] else {
+            panic!("lab {number}: {counts:?}");
+        };
+        assert_eq!((made, right), (all.len(), right_too.len()), "lab {number}");
+        assert_eq!(made, not_viable + caught + right + survive, "lab {number}");
+        assert_eq!(survive, 0, "lab {number}");
     }
 }
 

@@ -80,7 +80,7 @@ pub fn build(
     prebuilt: &Prebuilt,
     to: &Path,
 ) -> Result<(), Failure> {
-    let source = workspace.root.join("labs").join(&prebuilt.source);
+    let source = workspace.labs().join(&prebuilt.source);
     let folder = workspace.target.join("labs/handout");
     fs::create_dir_all(&folder).doing("creating", &folder)?;
     // By a name that says nothing: the kernel's messages hold it.

@@ -389,7 +389,7 @@ fn complete(complaints: Vec<String>) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(Status::CommandFailed, complaints.join("\n"))
-        .advise("labs/README.md says what a lab is made of"))
+        .advise("labs/AUTHORING.md says what a lab is made of"))
 }
 
 /// The checks that nothing shows to tell right from wrong. One that reads the source needs nothing, and one that is

@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 /// Arguments of `kit labs mutate`.
 #[derive(Args, Clone, Debug)]
 pub struct MutateArgs {
-    /// The lab's number; else all
+    /// The lab's number; else all whose solutions are Rust
     lab: Option<u8>,
 
     /// Only so many mutants of a lab, drawn by --seed
@@ -49,7 +49,10 @@ pub fn mutate(
 ) -> Result<(), Failure> {
     let labs: Vec<&Lab> = match args.lab {
         Some(number) => vec![manifest.lab(number)?],
-        None => manifest.labs.iter().collect(),
+        None => {
+            let labs = manifest.labs.iter();
+            labs.filter(|lab| lab.module.is_some()).collect()
+        }
     };
     let table = Equivalents::read(workspace, manifest)?;
     let shared = Shared::of_this_program(workspace)?;

@@ -1,6 +1,5 @@
 //! Digests of all that decides what a mutant's verdict is.
 
-
 use crate::digest::{files, of, read};
 use crate::labs::{Check, Lab};
 use crate::status::Failure;
@@ -54,9 +53,7 @@ pub fn lab(workspace: &Workspace, lab: &Lab) -> Result<String, Failure> {
         );
         parts.push(decides.into_bytes());
         let script = script.as_ref().map(|script| folder.join(script));
-        let mutant = mutant
-            .as_ref()
-            .map(|file| workspace.root.join("labs").join(file));
+        let mutant = mutant.as_ref().map(|file| workspace.labs().join(file));
         for file in script.into_iter().chain(mutant) {
             parts.push(read(&file)?);
         }

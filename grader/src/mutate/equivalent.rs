@@ -42,7 +42,7 @@ impl Equivalents {
     /// # Errors
     /// [`crate::status::Status::Host`] if it cannot be read or understood, or names a lab that is not there.
     pub fn read(workspace: &Workspace, manifest: &Manifest) -> Result<Self, Failure> {
-        let path = workspace.root.join("labs/equivalent.toml");
+        let path = workspace.labs().join("equivalent.toml");
         let text = fs::read_to_string(&path).doing("reading", &path)?;
         let table = Self::parse(&text)
             .map_err(|error| Failure::host(format!("{}: {error}", path.display())))?;

@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 /// Where it is.
 #[must_use]
 pub fn path(workspace: &Workspace) -> PathBuf {
-    workspace.root.join("labs/MUTANTS.md")
+    workspace.labs().join("MUTANTS.md")
 }
 
 /// Writes what came of one lab into the page; what it says of others stays.
@@ -30,7 +30,7 @@ pub fn write(workspace: &Workspace, lab: &Lab, report: &Report) -> Result<(), Fa
     let path = path(workspace);
     let mut page = Page::read(&fs::read_to_string(&path).unwrap_or_default());
     page.put(lab, report, &digest::lab(workspace, lab)?);
-    let folder = workspace.root.join("labs");
+    let folder = workspace.labs();
     let mut file = NamedTempFile::new_in(&folder).doing("writing", &path)?;
     file.write_all(page.text().as_bytes())
         .doing("writing", &path)?;
@@ -45,6 +45,8 @@ pub struct Page {
 
 /// What a section begins with.
 const SECTION: &str = "\n## Lab ";
+/// What stands before those that are right too.
+const RIGHT_TOO: &str = "\nRight too:\n\n";
 
 impl Page {
     /// Reads a page that was written before.
@@ -76,6 +78,22 @@ impl Page {
         row.split('`').nth(1)
     }
 
+    /// What a lab's row says: the number of mutants, and how many of them are not viable, caught, right too, and survive.
+    #[must_use]
+    pub fn counts(&self, number: u8) -> Option<Vec<usize>> {
+        let (row, _) = self.labs.get(&number)?;
+        let cells = row.split('|').skip(2).take(5);
+        cells.map(|cell| cell.trim().parse().ok()).collect()
+    }
+
+    /// What a lab's section says of those that are right too.
+    #[must_use]
+    pub fn right_too(&self, number: u8) -> Option<&str> {
+        let (_, section) = self.labs.get(&number)?;
+        let said = section.split_once(RIGHT_TOO);
+        Some(said.map_or("", |(_, items)| items))
+    }
+
     /// Puts in what came of a lab.
     pub fn put(&mut self, lab: &Lab, report: &Report, digest: &str) {
         let row = format!(
@@ -96,11 +114,11 @@ impl Page {
             .collect();
         let _ = writeln!(section, "\nCaught by {}.", caught.join(", "));
         for (title, left) in [
-            ("Survivors", &report.survivors),
-            ("Right too", &report.equivalent),
+            ("\nSurvivors:\n\n", &report.survivors),
+            (RIGHT_TOO, &report.equivalent),
         ] {
             if !left.is_empty() {
-                let _ = write!(section, "\n{title}:\n\n{}", items(left));
+                let _ = write!(section, "{title}{}", items(left));
             }
         }
         self.labs.insert(lab.number, (row, section));
@@ -129,7 +147,9 @@ impl Page {
     }
 }
 
-fn items(left: &[Left]) -> String {
+/// Mutants as a list, each with its reason and its diff.
+#[must_use]
+pub fn items(left: &[Left]) -> String {
     let mut text = String::new();
     for one in left {
         let _ = write!(text, "- line {}, {}", one.line, one.operator);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::edit::Mutant;
-use super::equivalent::Equivalents;
+use super::equivalent::{Equivalent, Equivalents};
 use super::run::Verdict;
 use crate::labs::Lab;
 
@@ -40,6 +40,19 @@ pub struct Left {
     pub reason: String,
 }
 
+impl Left {
+    /// `mutant` of `original`, with the reason that the table gives for it, if it does.
+    #[must_use]
+    pub fn new(original: &str, mutant: &Mutant, named: Option<&Equivalent>) -> Self {
+        Left {
+            operator: mutant.operator,
+            line: mutant.line,
+            diff: mutant.diff(original),
+            reason: named.map_or(String::new(), |entry| entry.reason.clone()),
+        }
+    }
+}
+
 impl Report {
     /// Sums up `verdicts` on mutants of `original`, the reference of `lab`. `all` are all its mutants.
     #[must_use]
@@ -62,12 +75,7 @@ impl Report {
                 Verdict::NotViable => report.not_viable += 1,
                 Verdict::Caught(check) => *caught.entry(check).or_default() += 1,
                 Verdict::Survived => {
-                    let left = Left {
-                        operator: mutant.operator,
-                        line: mutant.line,
-                        diff: mutant.diff(original),
-                        reason: named.map_or(String::new(), |entry| entry.reason.clone()),
-                    };
+                    let left = Left::new(original, mutant, named);
                     match named {
                         Some(_) => report.equivalent.push(left),
                         None => report.survivors.push(left),

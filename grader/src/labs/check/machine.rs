@@ -76,7 +76,7 @@ impl Solution<'_> {
             check.mutant.as_deref().unwrap_or_default(),
         );
         let manifest = Manifest::read(self.workspace)?;
-        let file = existing(&self.workspace.root.join("labs").join(mutant))?;
+        let file = existing(&self.workspace.labs().join(mutant))?;
         let slot = format!("lab-{}-{}", self.lab.number, check.id);
         let kernel = kernel_with(&self.shared, manifest.lab(of)?, &file, &slot)?;
         let judged = self
