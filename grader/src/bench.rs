@@ -1,11 +1,12 @@
 //! `kit bench`: what the kernel measures on itself for several CPU counts, how fast machines start, how fast
-//! gdb's questions are answered, and how fast the explorer is.
+//! gdb's questions are answered, how fast the explorer is, and how fast the viewer draws.
 //!
 //! Instructions are counted, so a guest number is the same on every host. Times of the host are only
 //! comparable within one run, so each is printed as a ratio to the first.
 
 mod explorer;
 mod gdb;
+mod viewer;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -42,16 +43,20 @@ pub struct BenchArgs {
     pub starts: u32,
 
     /// Measure only how fast machines start
-    #[arg(long, conflicts_with_all = ["gdb_only", "explorer_only"])]
+    #[arg(long, conflicts_with_all = ["gdb_only", "explorer_only", "viewer_only"])]
     pub start_only: bool,
 
     /// Measure only how fast gdb's questions are answered
-    #[arg(long, conflicts_with = "explorer_only")]
+    #[arg(long, conflicts_with_all = ["explorer_only", "viewer_only"])]
     pub gdb_only: bool,
 
     /// Measure only how many states a second the explorer looks at
-    #[arg(long)]
+    #[arg(long, conflicts_with = "viewer_only")]
     pub explorer_only: bool,
+
+    /// Measure only how fast the viewer draws, in Chromium
+    #[arg(long)]
+    pub viewer_only: bool,
 }
 
 /// Measures and prints.
@@ -62,17 +67,20 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let kit = env::current_exe()
         .map_err(|error| Failure::host(format!("finding kit itself: {error}")))?;
     let machine = Machine::new(&kit).timeout(LIMIT);
-    let start = if args.gdb_only || args.explorer_only {
+    let start = if args.gdb_only || args.explorer_only || args.viewer_only {
         Vec::new()
     } else {
         starts(&machine, args.starts)?
     };
-    let all = !args.start_only && !args.gdb_only && !args.explorer_only;
+    let all = !args.start_only && !args.gdb_only && !args.explorer_only && !args.viewer_only;
     let guest = all.then(|| guests(&machine)).transpose()?;
     let stub = (all || args.gdb_only)
         .then(|| gdb::measure(&kit))
         .transpose()?;
     let explorer = (all || args.explorer_only).then(explorer::measure);
+    let viewer = (all || args.viewer_only)
+        .then(|| viewer::measure(&kit))
+        .transpose()?;
     if args.json {
         let guest = guest.map(|guest| {
             let columns = guest.into_iter();
@@ -85,7 +93,8 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
         println!(
             "{}",
             json!({ "start_to_prompt": start, "guest": guest, "gdb": stub,
-                "explorer": explorer.map(|explorer| explorer.json()) })
+                "explorer": explorer.map(|explorer| explorer.json()),
+                "viewer": viewer.map(|viewer| viewer.json()) })
         );
         return Ok(());
     }
@@ -100,6 +109,9 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     }
     if let Some(explorer) = &explorer {
         explorer.print();
+    }
+    if let Some(viewer) = &viewer {
+        viewer.print();
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::say;
 use crate::setup::{self, Policy};
 use crate::status::{Failure, Status};
 use crate::trace::{self, TraceArgs};
+use crate::view::{self, ViewArgs};
 use crate::workspace::{LABS, Workspace};
 
 /// Boots, examines and measures the TLB-shootdown kernel.
@@ -33,7 +34,7 @@ enum Command {
     /// Build the kernel and boot it to its shell (what kit does when nothing else is said); Ctrl-] leaves
     #[command(after_help = Status::help())]
     Run(Box<RunArgs>),
-    /// Install what is missing: the Rust target, QEMU, gdb, GRUB, Bochs, OVMF
+    /// Install what is missing: the Rust target, QEMU, gdb, GRUB, Bochs, OVMF, Chromium, Spin
     Setup,
     /// Say what is here, what is missing, and what that disables
     Doctor(JsonArgs),
@@ -46,6 +47,9 @@ enum Command {
     /// Show what a run left as evidence: lanes, a verdict on each invariant, a trace for Perfetto
     #[command(after_help = Status::help())]
     Trace(Box<TraceArgs>),
+    /// Write a page that shows a run, or a counterexample, step by step: lanes, interrupts, scoreboard, TLBs
+    #[command(after_help = Status::help())]
+    View(Box<ViewArgs>),
     /// Try every interleaving of a shootdown protocol, on the host
     #[command(after_help = explore::STATUS)]
     Explore(ExploreArgs),
@@ -85,6 +89,7 @@ impl Cli {
             Some(Command::Gdb(args)) => gdb::gdb(&args),
             Some(Command::Doctor(args)) => doctor::doctor(args.json).map(|()| Outcome::Done),
             Some(Command::Trace(args)) => trace::trace(&args),
+            Some(Command::View(args)) => view::view(&args),
             Some(Command::Explore(args)) => explore::explore(&args),
             Some(Command::Labs(args)) => labs::command::labs(&args),
             Some(Command::Grade(args)) => grade::grade(&args),

@@ -1,7 +1,7 @@
 //! `kit explore`: every interleaving of a protocol, on the host.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::{Args, ValueEnum};
@@ -78,7 +78,7 @@ pub enum What {
     Lab(u8),
 }
 
-fn parse_what(word: &str) -> Result<What, String> {
+pub(crate) fn parse_what(word: &str) -> Result<What, String> {
     if let Ok(number) = word.parse() {
         return Ok(What::Lab(number));
     }
@@ -99,6 +99,15 @@ pub enum Name {
     Queue,
 }
 
+impl Name {
+    /// The word by which people call it.
+    #[must_use]
+    pub fn word(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
 impl Subject for Name {
     fn build(&self, machine: &Host, cpus: usize) -> Box<dyn Protocol<Host>> {
         let settings = Settings::default();
@@ -117,11 +126,7 @@ impl Subject for Name {
 /// [`Status::Usage`] for a wrong scene or schedule.
 pub fn explore(args: &ExploreArgs) -> Result<Outcome, Failure> {
     let ending = match args.what {
-        What::Protocol(name) => {
-            let value = name.to_possible_value();
-            let word = value.as_ref().map_or("", |value| value.get_name());
-            command::run(word, &name, words(args))
-        }
+        What::Protocol(name) => command::run(&name.word(), &name, words(args)),
         What::Lab(number) => of_lab(number, args)?,
     };
     match ending {
@@ -150,6 +155,34 @@ fn of_lab(number: u8, args: &ExploreArgs) -> Result<Ending, Failure> {
         Some(3) => Ok(Ending::Unfinished),
         _ => Err(Failure::host(format!("the explorer was ended: {status}"))),
     }
+}
+
+/// What the explorer tells, as JSON, of a schedule's steps with the solution of lab `number` in it.
+///
+/// # Errors
+/// [`Status::Usage`] if the steps cannot be taken.
+pub(crate) fn replayed(number: u8, schedule: &Path) -> Result<String, Failure> {
+    let program = labs::explorer(&Workspace::find()?, number, None)?;
+    let output = Command::new(program)
+        .args(["--json", "--replay"])
+        .arg(schedule)
+        .output()
+        .map_err(|error| Failure::host(format!("starting the explorer: {error}")))?;
+    match output.status.code() {
+        Some(0 | 1) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        _ => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(Failure::new(Status::Usage, said.trim()))
+        }
+    }
+}
+
+/// Does something in which a panic of the explored code is a finding, and says nothing of it.
+pub(crate) fn quietly<T>(does: impl FnOnce() -> T) -> T {
+    std::panic::set_hook(Box::new(|_| {}));
+    let done = does();
+    let _ = std::panic::take_hook();
+    done
 }
 
 /// The arguments as the explorer's own program takes them.

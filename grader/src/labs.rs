@@ -6,7 +6,7 @@ pub mod command;
 pub mod court;
 mod progress;
 pub mod rig;
-mod rules;
+pub mod rules;
 mod see;
 
 use std::path::{Path, PathBuf};

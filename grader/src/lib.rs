@@ -14,6 +14,7 @@
 pub mod authoring;
 pub mod bench;
 pub mod bochs;
+pub mod browser;
 pub mod child;
 pub mod cli;
 pub mod command;
@@ -45,6 +46,7 @@ pub mod symbols;
 pub mod terminal;
 pub mod trace;
 pub mod verdict;
+pub mod view;
 pub mod watchdog;
 pub mod wiring;
 pub mod witness;

@@ -119,22 +119,8 @@ fn trace_run(args: &TraceArgs) -> Result<Outcome, Failure> {
 }
 
 fn show(args: &TraceArgs, file: &Path, name: String) -> Result<(), Failure> {
-    let key = key(args, file)?;
-    if key.is_none() {
-        say::line(format_args!(
-            "{}: no key, so nothing vouches for what it says (--key, or {})",
-            file.display(),
-            key_file(file).display()
-        ));
-    }
     let bytes = fs::read(file).doing("reading", file).map_err(usage)?;
-    let evidence = decode(&bytes, key.as_ref());
-    tell_defects(file, &evidence);
-    if evidence.header.is_none() && evidence.records.is_empty() {
-        let message = format!("{} holds no evidence", file.display());
-        return Err(Failure::new(Status::Usage, message)
-            .advise("evidence is what `kit run --evidence FILE` writes; its key is in FILE.key"));
-    }
+    let evidence = read(file, &bytes, args.key)?;
     let timeline = Timeline::new(evidence.records.clone());
     let shown = Shown {
         name,
@@ -142,6 +128,33 @@ fn show(args: &TraceArgs, file: &Path, name: String) -> Result<(), Failure> {
         timeline,
     };
     present(args, &shown)
+}
+
+/// The evidence in `bytes`, which are those of `file`; what is wrong with it is said. Without `key` the one
+/// beside the file vouches for it.
+///
+/// # Errors
+/// [`Status::Usage`] where there is none.
+pub(crate) fn read(file: &Path, bytes: &[u8], key: Option<Key>) -> Result<Evidence, Failure> {
+    let key = match key {
+        Some(key) => Some(key),
+        None => key_beside(file)?,
+    };
+    if key.is_none() {
+        say::line(format_args!(
+            "{}: no key, so nothing vouches for what it says (--key, or {})",
+            file.display(),
+            key_file(file).display()
+        ));
+    }
+    let evidence = decode(bytes, key.as_ref());
+    tell_defects(file, &evidence);
+    if evidence.header.is_none() && evidence.records.is_empty() {
+        let message = format!("{} holds no evidence", file.display());
+        return Err(Failure::new(Status::Usage, message)
+            .advise("evidence is what `kit run --evidence FILE` writes; its key is in FILE.key"));
+    }
+    Ok(evidence)
 }
 
 fn present(args: &TraceArgs, shown: &Shown) -> Result<(), Failure> {
@@ -192,10 +205,7 @@ fn conclude(shown: &Shown, verdict: &Verdict) -> Result<(), Failure> {
     Ok(())
 }
 
-fn key(args: &TraceArgs, file: &Path) -> Result<Option<Key>, Failure> {
-    if args.key.is_some() {
-        return Ok(args.key);
-    }
+fn key_beside(file: &Path) -> Result<Option<Key>, Failure> {
     let path = key_file(file);
     match fs::read_to_string(&path) {
         Ok(digits) => match Key::from_hex(digits.trim()) {
@@ -210,7 +220,7 @@ fn key(args: &TraceArgs, file: &Path) -> Result<Option<Key>, Failure> {
     }
 }
 
-fn usage(failure: Failure) -> Failure {
+pub(crate) fn usage(failure: Failure) -> Failure {
     Failure {
         status: Status::Usage,
         ..failure

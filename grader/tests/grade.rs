@@ -130,7 +130,7 @@ fn a_submission_that_cannot_be_graded_taken_for_a_zero_or_a_failure_of_the_host(
         ),
         (
             Some(b"#![no_std]\n#![forbid(unsafe_code)]\nstatic A: u32 = 0;\n"),
-            "a static",
+            "`static`",
         ),
         (Some(b"\xff\xfe"), "UTF-8"),
     ];

@@ -17,13 +17,15 @@
 //! With `--transfers` so many schedules of each scene are drawn, and the transfers of cache lines counted.
 //!
 //! With `--json` each line is one object: `scene` and `states`, `complete`, `seconds` of a scene that was
-//! looked at; for a violation also `invariant`, `rule`, `violation`, `words`, `lanes` and `schedule`.
+//! looked at; for a violation also `invariant`, `rule`, `violation`, `words`, `lanes`, `schedule` and `chart`,
+//! which `kit view` shows.
 
 use crate::machine::Step;
 use crate::report::{self, Verdict};
 use crate::scenes::{self, Named};
 use crate::schedule;
 use crate::search::{Subject, sample, shortest, verify};
+use crate::showing;
 use crate::story::{Impossible, Story, retell};
 use crate::transfers::transfers;
 use lexopt::prelude::{Long, ValueExt};
@@ -280,7 +282,11 @@ fn replay(
     })?;
     let Some(violation) = &story.violation else {
         if options.json {
-            println!("{}", json!({ "scene": scene.name, "steps": steps.len() }));
+            let chart = showing::chart(name, scene, &story);
+            println!(
+                "{}",
+                json!({ "scene": scene.name, "steps": steps.len(), "chart": chart })
+            );
         } else {
             print!("{}", report::text(&story, options.width, options.ascii));
             println!("no rule is broken in these {} steps", steps.len());
@@ -295,7 +301,8 @@ fn replay(
             "{}",
             json!({ "scene": scene.name, "invariant": (verdict.invariant != 0).then_some(verdict.invariant),
                 "rule": report::rule(verdict.invariant), "violation": violation.to_string(),
-                "words": verdict.words, "lanes": lanes, "schedule": lines })
+                "words": verdict.words, "lanes": lanes, "schedule": lines,
+                "chart": showing::chart(name, scene, &story) })
         );
     } else {
         tell(name, scene, &story, &verdict, options);

@@ -41,6 +41,7 @@ pub mod scenes;
 pub mod schedule;
 mod search;
 mod sharing;
+pub mod showing;
 mod state;
 mod story;
 pub mod textbook;

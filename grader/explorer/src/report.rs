@@ -242,7 +242,7 @@ pub(crate) fn text(story: &Story, width: usize, ascii: bool) -> String {
     text
 }
 
-fn source(at: Option<Source>) -> String {
+pub(crate) fn source(at: Option<Source>) -> String {
     at.map_or(String::new(), |at| {
         let file = at.file().rsplit('/').next().unwrap_or_default();
         format!("{file}:{}", at.line())
@@ -284,7 +284,7 @@ fn name(word: WordId, story: &Story) -> String {
 }
 
 /// What happened, in words; nothing for what is of no interest.
-fn words(what: &What, story: &Story) -> Option<String> {
+pub(crate) fn words(what: &What, story: &Story) -> Option<String> {
     let name = |word: WordId| name(word, story);
     Some(match *what {
         What::Enters => "takes the interrupt".into(),

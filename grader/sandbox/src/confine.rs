@@ -116,7 +116,10 @@ fn end_as(status: ExitStatus) -> ! {
         let _ =
             rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
         if let Some(signal) = Signal::from_named_raw(signal) {
-            let _ = kill_process(getpid(), signal);
+            // The first may find a handler of Rust's own, which then stands aside.
+            for _ in 0..2 {
+                let _ = kill_process(getpid(), signal);
+            }
         }
         process::exit(128 + signal);
     }

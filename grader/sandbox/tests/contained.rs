@@ -371,3 +371,14 @@ fn a_tier_that_is_not_there() {
     assert_eq!(Layers::NONE.reaches("weak"), Some(false));
     assert_eq!(Layers::NONE.to_string(), "limits (limits)");
 }
+
+#[test]
+fn a_crash_that_is_taken_for_a_status() {
+    let place = Place::new();
+    for (name, number) in [("SEGV", 11), ("BUS", 7), ("ABRT", 6)] {
+        let words = ["-c".to_owned(), format!("kill -{name} $$")].map(OsString::from);
+        let (launcher, shell) = (Path::new(LAUNCHER), Path::new("/bin/sh"));
+        let report = run(launcher, &place.policy, &place.own(), shell, &words).unwrap();
+        assert_eq!(report.ended, Ended::Signal(number), "{name}");
+    }
+}

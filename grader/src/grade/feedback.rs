@@ -2,7 +2,22 @@
 
 use super::report::{Checked, Passed};
 use crate::labs::check::Outcome;
-use crate::labs::{Check, Kind, Lab};
+use crate::labs::{Check, Kind, Lab, rules};
+
+/// `text`, in which a submission may have had its say, for terminals and pages: what would move a cursor, change colours,
+/// hide letters or turn them round is written as Rust writes it.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let moves = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+    text.chars().fold(String::new(), |mut plain, letter| {
+        if moves(letter) || rules::hides(letter) {
+            plain.extend(letter.escape_unicode());
+        } else {
+            plain.push(letter);
+        }
+        plain
+    })
+}
 
 /// A check that was not reached yet.
 #[must_use]
@@ -46,9 +61,9 @@ pub fn checked(lab: &Lab, check: &Check, outcome: &Outcome) -> Checked {
         }
         Outcome::Failed(told) => {
             checked.passed = Passed::No;
-            checked.actual.clone_from(&told.seen);
+            checked.actual = plain(&told.seen);
             checked.invariant = told.invariant;
-            checked.log.clone_from(&told.picture);
+            checked.log = plain(&told.picture);
             checked.schedule.clone_from(&told.schedule);
             checked.hint.clone_from(&check.hint);
             checked.reproduce.clone_from(&told.again);
@@ -123,5 +138,19 @@ fn expected(check: &Check) -> String {
         Kind::SeeOne => "one CPU does, and another that held the translation does not".into(),
         Kind::SeeProof => "it stops at an `expect`".into(),
         Kind::SeeCure => "that CPU reads the new frame, with no change in between".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_moves_the_cursor() {
+        assert_eq!(plain("CPU 1\tÜ »\n日本\n"), "CPU 1\tÜ »\n日本\n");
+        assert_eq!(
+            plain("\x1b[2J\r\u{202e}\u{9b}K\u{200b}\0"),
+            r"\u{1b}[2J\u{d}\u{202e}\u{9b}K\u{200b}\u{0}"
+        );
     }
 }

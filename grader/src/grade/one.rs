@@ -89,6 +89,7 @@ impl Grader {
             report.outcome = Outcome::Infrastructure;
             report.reason = reason;
         }
+        report.reason = feedback::plain(&report.reason);
         report.points = match report.outcome {
             Outcome::Graded => report.earned(),
             _ => 0,
@@ -106,7 +107,7 @@ impl Grader {
             .and_then(|path| fs::read(path).ok());
         let fresh = Report {
             format: FORMAT.into(),
-            submission: order.name.clone(),
+            submission: feedback::plain(&order.name).replace('\n', "\\u{a}"),
             lab: order.lab.number,
             title: order.lab.title.clone(),
             solution: bytes.map_or(String::new(), |bytes| digest::of(&bytes)),

@@ -37,7 +37,7 @@ pub fn check(checked: &Checked, whole: bool) {
 fn explain(checked: &Checked) {
     println!();
     for line in checked.log.lines() {
-        println!("      {line}");
+        println!("{}", format!("      {line}").trim_end());
     }
     if !checked.log.is_empty() {
         println!();

@@ -218,16 +218,7 @@ impl<'l> Solution<'l> {
     }
 
     fn rules(&self) -> Result<Outcome, Failure> {
-        let bytes = std::fs::read(&self.file).doing("reading", &self.file)?;
-        let broken = match String::from_utf8(bytes) {
-            Ok(source) => rules::broken(&source),
-            Err(_) => {
-                return Ok(failed(Told {
-                    seen: "the file is not UTF-8".into(),
-                    ..Told::default()
-                }));
-            }
-        };
+        let broken = rules::examine(&self.shared, self.rig()?.source())?;
         if broken.is_empty() {
             return Ok(Outcome::Passed(String::new()));
         }

@@ -105,13 +105,13 @@ impl Rig {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Compiles the solution alone.
+    /// Compiles the solution, and both programs with it: some mistakes show only there.
     ///
     /// # Errors
     /// [`NotBuilt`].
     pub fn check(&self) -> Result<(), NotBuilt> {
-        let set = self.shared.set(Side::Host)?;
-        self.student(Side::Host, &set).map(drop)
+        self.explorer()?;
+        self.kernel().map(drop)
     }
 
     /// Builds the explorer with the solution in it; where it is.
@@ -139,7 +139,7 @@ impl Rig {
         let made = self.made(&name, ".rlib", &source, set, |compiler| {
             compiler.run(&set.student, &source, None, "libstudent.rlib")
         });
-        if let Err(NotBuilt::Compiler(_)) = made {
+        if let Err(NotBuilt::Compiler(_) | NotBuilt::Limit(Limit::Cpu)) = made {
             self.host_builds(|control| control.student(side, set).map(drop))?;
         }
         made
@@ -159,7 +159,7 @@ impl Rig {
         let made = self.made(side.name(), "", &source, &set, |compiler| {
             compiler.run(&set.program, &source, Some(&student), side.name())
         });
-        if let Err(NotBuilt::Compiler(_)) = made {
+        if let Err(NotBuilt::Compiler(_) | NotBuilt::Limit(Limit::Cpu)) = made {
             self.host_builds(|control| control.program(side).map(drop))?;
         }
         made
@@ -224,7 +224,7 @@ impl Rig {
     }
 
     /// Before the compiler's word is taken for the solution's fault: a host whose linker is gone or whose disk is
-    /// full cannot build the starter either.
+    /// full cannot build the starter either, and one that is slow takes long for it as well.
     fn host_builds(&self, build: impl FnOnce(&Rig) -> Result<(), NotBuilt>) -> Result<(), Failure> {
         if self.control {
             return Ok(());
@@ -242,7 +242,8 @@ impl Rig {
             control: true,
         };
         let said = match build(&control) {
-            Ok(()) => return Ok(()),
+            Ok(()) if control.used().cpu < compiler::SLOW => return Ok(()),
+            Ok(()) => format!("it takes {} s", control.used().cpu.as_secs()),
             Err(NotBuilt::Host(failure)) => return Err(failure),
             Err(NotBuilt::Limit(limit)) => format!("it takes too much {}", limit.name()),
             Err(NotBuilt::Compiler(said)) => said,

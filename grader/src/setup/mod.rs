@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 
 pub use qemu::{QemuInfo, Version};
 pub use toolchain::Toolchain;
-pub use tools::{BOCHS, BOCHS_BIOS, BOCHS_VGA, GDB, GRUB, OVMF, OVMF_FILE, Tool};
+pub use tools::{BOCHS, BOCHS_BIOS, BOCHS_VGA, CHROMIUM, GDB, GRUB, OVMF, OVMF_FILE, SPIN, Tool};
 
 /// Whether a missing tool may be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,22 @@ pub fn gdb(workspace: &Workspace, policy: Policy) -> Result<PathBuf, Failure> {
 /// [`crate::status::Status::Missing`], with the commands to run.
 pub fn bochs(workspace: &Workspace, policy: Policy) -> Result<PathBuf, Failure> {
     program(workspace, BOCHS, "bochs-bin", policy)
+}
+
+/// Chromium, the one in `PATH`, installing it where there is none: for tests and measurements of the viewer.
+///
+/// # Errors
+/// [`crate::status::Status::Missing`], with the commands to run.
+pub fn chromium(workspace: &Workspace, policy: Policy) -> Result<PathBuf, Failure> {
+    program(workspace, CHROMIUM, "chromium", policy)
+}
+
+/// Spin, the one in `PATH`, installing it where there is none, with the compiler that its checkers need.
+///
+/// # Errors
+/// [`crate::status::Status::Missing`], with the commands to run.
+pub fn spin(workspace: &Workspace, policy: Policy) -> Result<PathBuf, Failure> {
+    program(workspace, SPIN, "spin", policy)
 }
 
 fn program(

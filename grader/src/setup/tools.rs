@@ -82,9 +82,30 @@ pub const OVMF: Tool = Tool {
 /// The firmware.
 pub const OVMF_FILE: &str = "/usr/share/ovmf/OVMF.fd";
 
+/// The browser in which the viewer is tested and measured.
+pub const CHROMIUM: Tool = Tool {
+    name: "Chromium",
+    purpose: "the viewer is tested and measured in it",
+    // Without a font it draws no text.
+    packages: &["chromium", "fonts-dejavu-core"],
+    programs: &["chromium"],
+    files: &[],
+    elsewhere: "install Chromium 120 or later, as `chromium` in PATH, with this system's package manager",
+};
+
+/// The model checker. It makes programs in C.
+pub const SPIN: Tool = Tool {
+    name: "Spin",
+    purpose: "it checks the model of the protocol",
+    packages: &["spin", "gcc", "libc6-dev"],
+    programs: &["spin", "gcc"],
+    files: &[],
+    elsewhere: "install Spin 6.5 or later and gcc with this system's package manager",
+};
+
 impl Tool {
     /// Every one, in the order in which set-up installs them.
-    pub const ALL: [Tool; 4] = [GDB, GRUB, BOCHS, OVMF];
+    pub const ALL: [Tool; 6] = [GDB, GRUB, BOCHS, OVMF, CHROMIUM, SPIN];
 
     /// Sees to it that the tool is there.
     ///

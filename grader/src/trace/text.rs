@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 
+use chart::operands;
 use evidence::lanes::{self, Line, Style, View};
-use evidence::{Event, Kind, Record};
 use shootdown::CpuSet;
 
 use super::{Shown, TraceArgs};
@@ -116,38 +116,4 @@ pub(super) fn records(args: &TraceArgs, shown: &Shown) -> String {
         }
     }
     text
-}
-
-/// A record's operands, as what they are.
-fn operands(record: &Record) -> String {
-    if let Some(place) = record.place() {
-        let of = |name: &str, cpu: Option<shootdown::CpuId>| {
-            cpu.map_or(String::new(), |cpu| format!("{name} {cpu}, "))
-        };
-        let (target, initiator) = (of("target", place.target), of("initiator", place.initiator));
-        return format!("{target}{initiator}{:#x}", record.b);
-    }
-    use shootdown::Point;
-    match record.event {
-        Event::Kind(Kind::Begin) | Event::Point(Point::Invalidate | Point::LocalInvalidate) => {
-            record.range().to_string()
-        }
-        Event::Point(Point::PteStore) => record.change().to_string(),
-        Event::Kind(Kind::Holders) => {
-            let online = CpuSet::from_bits(record.b);
-            format!("CPUs {} of {online}", record.cpus())
-        }
-        Event::Kind(Kind::Read | Kind::Stale) => {
-            let (page, space) = (record.a & !0xfff, record.a & 0xfff);
-            let (seen, truth) = (record.b >> 32, record.b & 0xffff_ffff);
-            format!("{page:#x} of space {space}: {seen:#x}, page table says {truth:#x}")
-        }
-        Event::Kind(Kind::Asked) => format!("CPUs {}", record.cpus()),
-        Event::Kind(Kind::Ipi) => {
-            format!("vector {:#x} to CPUs {}", record.b & 0xff, record.cpus())
-        }
-        Event::Point(Point::Send) => format!("to CPUs {}", record.cpus()),
-        _ if record.a == 0 && record.b == 0 => String::new(),
-        _ => format!("{:#x} {:#x}", record.a, record.b),
-    }
 }
