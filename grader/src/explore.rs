@@ -1,15 +1,16 @@
 //! `kit explore`: every interleaving of a protocol, on the host.
 
+use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use clap::{Args, ValueEnum};
 use explorer::command::{self, Ending};
-use explorer::{Host, Subject};
+use explorer::scenes::Named;
+use explorer::{Answerer, Code as _, Host, Impossible, Step, Story, Subject, retell};
 use shootdown::{GlobalLock, Protocol, Queue, Scoreboard, Settings};
 
-use crate::labs;
+use crate::labs::{self, answers::Starter, court::Trust};
 use crate::run::Outcome;
 use crate::status::{Failure, Status};
 use crate::terminal;
@@ -137,44 +138,38 @@ pub fn explore(args: &ExploreArgs) -> Result<Outcome, Failure> {
             "not every state was looked at, which proves nothing",
         )
         .advise("--limit STATES looks at more")),
+        Ending::Host => Err(Failure::host("nothing is known of the solution")),
         Ending::Usage => Err(Failure::new(Status::Usage, "nothing was explored")),
     }
 }
 
-/// Runs the explorer with the solution in it.
+/// Explores a solution: it answers, and the search is here.
 fn of_lab(number: u8, args: &ExploreArgs) -> Result<Ending, Failure> {
-    let program = labs::explorer(&Workspace::find()?, number, args.file.as_deref())?;
-    let status = Command::new(program)
-        .args(words(args))
-        .status()
-        .map_err(|error| Failure::host(format!("starting the explorer: {error}")))?;
-    match status.code() {
-        Some(0) => Ok(Ending::Holds),
-        Some(1) => Ok(Ending::Violation),
-        Some(2) => Ok(Ending::Usage),
-        Some(3) => Ok(Ending::Unfinished),
-        _ => Err(Failure::host(format!("the explorer was ended: {status}"))),
-    }
+    let code = solution(number, args.file.as_deref())?;
+    Ok(command::run("student", &code, words(args)))
 }
 
-/// What the explorer tells, as JSON, of a schedule's steps with the solution of lab `number` in it.
+/// The solution of lab `number`, one's own: `file`, or the student's copy.
+fn solution(number: u8, file: Option<&Path>) -> Result<Answerer<'static>, Failure> {
+    let kit = env::current_exe()
+        .map_err(|error| Failure::host(format!("finding kit itself: {error}")))?;
+    let starter = Starter::new(&kit, Trust::Own);
+    labs::answerer(&Workspace::find()?, number, file, &starter)
+}
+
+/// What happens by these steps with the solution of lab `number` in it.
 ///
 /// # Errors
-/// [`Status::Usage`] if the steps cannot be taken.
-pub(crate) fn replayed(number: u8, schedule: &Path) -> Result<String, Failure> {
-    let program = labs::explorer(&Workspace::find()?, number, None)?;
-    let output = Command::new(program)
-        .args(["--json", "--replay"])
-        .arg(schedule)
-        .output()
-        .map_err(|error| Failure::host(format!("starting the explorer: {error}")))?;
-    match output.status.code() {
-        Some(0 | 1) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        _ => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Err(Failure::new(Status::Usage, said.trim()))
-        }
-    }
+/// That of the solution or the host; or the step that cannot be taken.
+pub(crate) fn retold(
+    number: u8,
+    scene: &Named,
+    steps: &[Step],
+) -> Result<Result<Story, Impossible>, Failure> {
+    let code = solution(number, None)?;
+    let story = retell(&code, &scene.scene, steps);
+    code.fault()
+        .map_or(Ok(story), |fault| Err(Failure::host(fault)))
 }
 
 /// Does something in which a panic of the explored code is a finding, and says nothing of it.
@@ -185,7 +180,7 @@ pub(crate) fn quietly<T>(does: impl FnOnce() -> T) -> T {
     done
 }
 
-/// The arguments as the explorer's own program takes them.
+/// The arguments as the explorer takes them.
 fn words(args: &ExploreArgs) -> Vec<OsString> {
     let mut words: Vec<OsString> = Vec::new();
     let mut option = |name: &str, value: Option<OsString>| {

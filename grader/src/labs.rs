@@ -1,6 +1,7 @@
 //! The labs: what there is, by `labs/manifest.toml`.
 
 pub mod answer;
+pub mod answers;
 pub mod check;
 pub mod command;
 pub mod court;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use answers::Starter;
+use explorer::Answerer;
 use rig::{NotBuilt, Rig, Shared};
 
 use crate::status::{Doing, Failure, Status};
@@ -307,6 +310,12 @@ impl Lab {
             .advise(format!("cargo kit labs start {}", self.number)))
     }
 
+    /// Whether its solutions send by a command register of their own.
+    #[must_use]
+    pub fn sends(&self) -> bool {
+        self.module.as_deref() == Some("two")
+    }
+
     /// The points that all checks are worth, those that are not here too.
     #[must_use]
     pub fn points(&self) -> u32 {
@@ -344,20 +353,21 @@ pub fn kernel_with(
     rig.kernel().map_err(failure)
 }
 
-/// The explorer with a solution of lab `number` in it, likewise.
+/// A solution of lab `number`, to be explored, likewise: its program is started by `starter` when it is first asked.
 ///
 /// # Errors
 /// As [`kernel`].
-pub fn explorer(
+pub fn answerer(
     workspace: &Workspace,
     number: u8,
     file: Option<&Path>,
-) -> Result<PathBuf, Failure> {
+    starter: &Starter,
+) -> Result<Answerer<'static>, Failure> {
     let manifest = Manifest::read(workspace)?;
     let shared = Shared::of_this_program(workspace)?;
     let (lab, file, slot) = asked(workspace, &manifest, number, file)?;
-    let rig = Rig::new(&shared, lab, &file, &slot)?;
-    rig.explorer().map_err(failure)
+    let program = Rig::new(&shared, lab, &file, &slot)?.explorer();
+    Ok(starter.answerer(program.map_err(failure)?, lab.sends()))
 }
 
 /// What is asked for by a lab's number and perhaps a file: the lab that it is a solution of, the file, and where to build.

@@ -1,10 +1,10 @@
 //! Page tables and PCIDs: which translations a CPU can use, where CPUs switch between spaces.
 
-use crate::host::{Addressing, SPACE};
+use crate::host::{Host, SPACE};
 use crate::machine::{Machine, Scene, Violation, id};
 use crate::op::{Op, WordId};
 use crate::state::{State, Tables};
-use shootdown::{CpuId, CpuSet, Mode};
+use shootdown::{CpuId, CpuSet, Mode, Spaces};
 
 /// The kernel's space, that of the pages, and another.
 pub(crate) const SPACES: usize = 3;
@@ -34,8 +34,8 @@ pub(crate) struct SpaceWords {
 }
 
 impl SpaceWords {
-    pub fn of(addressing: &Addressing, cpus: usize, mode: Mode) -> SpaceWords {
-        let (spaces, contexts) = (&addressing.spaces, addressing.spaces.contexts());
+    pub fn of(spaces: &Spaces<Host>, cpus: usize, mode: Mode) -> SpaceWords {
+        let contexts = spaces.contexts();
         let with_pcids = if mode.has_pcid() { cpus } else { 0 };
         let cpus = || (0..with_pcids).filter_map(CpuId::new);
         SpaceWords {
@@ -137,17 +137,21 @@ impl Machine<'_> {
         }
     }
 
-    /// Where the translations of a PCID, or of a user PCID (bit 11), are in a TLB.
+    /// Where the translations of a PCID, or of a user PCID (bit 11), are in a TLB; none of one that nobody has.
     fn context(&self, pcid: u16) -> Option<usize> {
         if !self.mode().has_pcid() {
             return Some(0);
         }
         let kernel = usize::from(pcid & 0x7ff).checked_sub(1)?;
+        let user = self.mode().has_user_pcid();
+        let each = self.layout.contexts / (1 + usize::from(user));
+        if kernel >= each {
+            return None;
+        }
         if pcid & 0x800 == 0 {
             return Some(kernel);
         }
-        let user = self.mode().has_user_pcid();
-        user.then(|| kernel + self.layout.contexts / 2)
+        user.then_some(kernel + each)
     }
 
     fn user_context(&self, pcid: u8) -> Option<usize> {

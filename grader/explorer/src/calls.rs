@@ -1,16 +1,18 @@
 //! What the explored code asks, learnt call by call: a trie of operations and answers.
 
-use crate::host::{self, Host, Reached, SPACE, Source, address};
+use crate::code::{Answer, Built, Reached, Source};
+use crate::frame::Frame;
 use crate::op::{GIVEN_UP, Op, WordId};
 use core::ops::Range;
-use shootdown::{Abandoned, CpuSet, PAGE_SIZE, Point, Protocol, Request, Targets};
+use serde::{Deserialize, Serialize};
+use shootdown::Point;
 
 /// A place in a call: an operation that was reached by certain answers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NodeId(pub(crate) u16);
 
 /// Something that a CPU does.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Call {
     /// Changes the entries of `pages` pages from `first` on to `version`, and shoots them down.
     Change {
@@ -80,13 +82,10 @@ const fn bit(word: WordId) -> u128 {
 /// Everything learnt about one protocol.
 pub struct Calls<'p> {
     /// The code; without it nothing is learnt: what would have to be ends the step.
-    protocol: Option<&'p dyn Protocol<Host>>,
+    code: Option<&'p dyn Built>,
+    frame: Frame,
     nodes: Vec<Node>,
     roots: Vec<(Call, NodeId)>,
-    /// The first page's entry; the others follow.
-    entries: WordId,
-    /// How many pages there are.
-    pages: u8,
     messages: Vec<String>,
     replays: u64,
 }
@@ -100,17 +99,27 @@ pub(crate) fn unknown() -> ! {
     std::panic::resume_unwind(Box::new(Unknown))
 }
 
+/// Ends the search, which would have to learn more than there is room for.
+pub(crate) struct Exhausted;
+
+#[cold]
+pub(crate) fn exhausted() -> ! {
+    std::panic::resume_unwind(Box::new(Exhausted))
+}
+
+/// So many places are learnt at most: the kit's own protocols have some hundred.
+const MOST_PLACES: usize = 20_000;
+
 /// A call that asks more operations than this is in a loop that nothing ends.
 pub const LONGEST_CALL: u32 = 400;
 
 impl<'p> Calls<'p> {
-    pub(crate) fn new(protocol: &'p dyn Protocol<Host>, entries: WordId, pages: u8) -> Self {
+    pub(crate) fn new(code: &'p dyn Built, frame: Frame) -> Self {
         Calls {
-            protocol: Some(protocol),
+            code: Some(code),
+            frame,
             nodes: Vec::new(),
             roots: Vec::new(),
-            entries,
-            pages,
             messages: Vec::new(),
             replays: 0,
         }
@@ -119,17 +128,16 @@ impl<'p> Calls<'p> {
     /// The same, without the code.
     pub(crate) fn frozen(&self) -> Calls<'static> {
         Calls {
-            protocol: None,
+            code: None,
+            frame: self.frame.clone(),
             nodes: self.nodes.clone(),
             roots: self.roots.clone(),
-            entries: self.entries,
-            pages: self.pages,
             messages: self.messages.clone(),
             replays: self.replays,
         }
     }
 
-    /// How often the code was run.
+    /// How often the code was asked.
     pub fn replays(&self) -> u64 {
         self.replays
     }
@@ -150,7 +158,7 @@ impl<'p> Calls<'p> {
 
     /// Where in the source it is asked for.
     pub(crate) fn at(&self, node: NodeId) -> Option<Source> {
-        self.nodes[usize::from(node.0)].at
+        self.nodes[usize::from(node.0)].at.clone()
     }
 
     pub(crate) fn depth(&self, node: NodeId) -> u32 {
@@ -194,8 +202,8 @@ impl<'p> Calls<'p> {
         match op {
             Op::Load { word: loaded, .. } => reads && loaded == word,
             Op::Store { word: stored, .. } | Op::Modify { word: stored, .. } => stored == word,
-            Op::Invlpg(page) => reads && word.0 == self.entries.0 + u16::from(page),
-            _ => reads && op.invalidates() && word >= self.entries,
+            Op::Invlpg(page) => reads && word == self.frame.entry(page),
+            _ => reads && op.invalidates() && word >= self.frame.entry(0),
         }
     }
 
@@ -217,7 +225,7 @@ impl<'p> Calls<'p> {
         self.nodes.len()
     }
 
-    /// The message of a panic.
+    /// The message of a panic, or why there is no answer.
     pub fn message(&self, number: u16) -> &str {
         &self.messages[usize::from(number)]
     }
@@ -273,7 +281,7 @@ impl<'p> Calls<'p> {
     }
 
     fn learn(&mut self, call: Call, parent: Option<(NodeId, u64)>) -> NodeId {
-        let Some(protocol) = self.protocol else {
+        let Some(code) = self.code else {
             unknown();
         };
         let (mut answers, mut asked, mut at) = (Vec::new(), Vec::new(), parent);
@@ -284,16 +292,16 @@ impl<'p> Calls<'p> {
         }
         answers.reverse();
         asked.reverse();
+        if self.nodes.len() >= MOST_PLACES {
+            exhausted();
+        }
         self.replays += 1;
-        let reached = host::replay(&answers, &asked, || self.run(protocol, call));
-        let (op, at) = match reached {
+        let (op, at) = match self.ask(code, call, &asked, &answers) {
             Reached::Asks(op, at) => (op, Some(at)),
             Reached::Over(Ok(())) => (Op::Return, None),
             Reached::Over(Err(_)) => (Op::Abandoned, None),
-            Reached::Panicked(message) => {
-                self.messages.push(message);
-                (Op::Panicked(self.messages.len() as u16 - 1), None)
-            }
+            Reached::Panicked(message) => (Op::Panicked(self.say(message)), None),
+            Reached::Silent(why) => (Op::Silent(self.say(why)), None),
         };
         let depth = parent.map_or(0, |(node, _)| self.depth(node) + 1);
         let condition = match op {
@@ -313,8 +321,7 @@ impl<'p> Calls<'p> {
             stores: 0,
         });
         self.note_accesses(op, self.nodes.len() - 1);
-        let number = u16::try_from(self.nodes.len() - 1).expect("fewer than 65535 places");
-        NodeId(number)
+        NodeId(self.nodes.len() as u16 - 1)
     }
 
     /// The wait that goes on after `node` was answered.
@@ -333,7 +340,7 @@ impl<'p> Calls<'p> {
             Op::Load { word, .. } => (bit(word), 0),
             Op::Store { word, .. } => (0, bit(word)),
             Op::Modify { word, .. } => (bit(word), bit(word)),
-            Op::Invlpg(page) => (bit(WordId(self.entries.0 + u16::from(page))), 0),
+            Op::Invlpg(page) => (bit(self.frame.entry(page)), 0),
             _ if op.invalidates() => (u128::MAX, 0),
             _ => return,
         };
@@ -346,48 +353,37 @@ impl<'p> Calls<'p> {
         }
     }
 
-    fn store_entries(&self, pages: Range<u8>, version: u8) {
-        for page in pages {
-            Host.store_pte(WordId(self.entries.0 + u16::from(page)), version);
-        }
+    fn say(&mut self, message: String) -> u16 {
+        self.messages.push(message);
+        self.messages.len() as u16 - 1
     }
 
-    fn run(&self, protocol: &dyn Protocol<Host>, call: Call) -> Result<(), Abandoned> {
-        match call {
-            Call::Handle => {
-                host::served(protocol.handle(&Host));
-                Ok(())
-            }
-            Call::Ring { to, masked } => {
-                Host.ring(CpuSet::from_bits(to.into()), masked);
-                Ok(())
-            }
-            Call::Activate(space) => {
-                Host.activate(space);
-                Ok(())
-            }
-            Call::ChangeKernel { version } => {
-                self.store_entries(0..self.pages, version);
-                let outcome = protocol.shoot(&Host, Request::global(), Targets::Active);
-                outcome.map(drop)
-            }
-            Call::Change {
-                first,
-                pages,
-                version,
-            } => {
-                self.store_entries(first..first + pages, version);
-                let request = match pages {
-                    1 => Request::page(SPACE, address(first)),
-                    _ => {
-                        let end = address(first) + u64::from(pages) * PAGE_SIZE;
-                        Request::range(SPACE, address(first), end)
-                    }
-                };
-                let request = request.expect("the pages are canonical");
-                let outcome = protocol.shoot(&Host, request, Targets::Active);
-                host::shot(outcome.map(drop))
-            }
+    /// What comes after `answers`, which are to `expected`; that the code asks the same as before is checked.
+    fn ask(&self, code: &dyn Built, call: Call, expected: &[Op], answers: &[u64]) -> Reached {
+        let Answer { asked, reached } = code.ask(call, answers);
+        if matches!(reached, Reached::Silent(_)) {
+            return reached;
+        }
+        if asked != expected {
+            let first = expected
+                .iter()
+                .zip(&asked)
+                .position(|(old, new)| old != new);
+            let first = first.unwrap_or(asked.len());
+            let said = |ops: &[Op]| {
+                ops.get(first)
+                    .map_or("nothing".into(), |op| format!("{op:?}"))
+            };
+            return Reached::Silent(format!(
+                "does not answer the same twice: it asks {} where it had asked {}, so it depends on more than the \
+                 machine tells it",
+                said(&asked),
+                said(expected)
+            ));
+        }
+        match self.frame.check(call, expected, answers, &reached) {
+            Ok(()) => reached,
+            Err(why) => Reached::Silent(format!("sent what is no answer: {why}")),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! What a protocol did wrong before it showed: the judge goes by what the kernel records of itself, here the
 //! protocol's own words count as well.
 
-use crate::host::Source;
+use crate::code::Source;
 use crate::op::{Op, WordId};
 use crate::story::{Story, What};
 use evidence::{Event, Place, Record};
 use membership::Members;
-use shootdown::{CpuId, CpuSet, Point};
+use shootdown::{CpuId, CpuSet, MAX_CPUS, Point};
 
 mod membership;
 
@@ -63,16 +63,15 @@ struct Search<'s> {
 
 /// Looks for it, first to last.
 pub(crate) fn cause(story: &Story) -> Option<Cause> {
-    let cpus = story.moments.iter().map(|moment| moment.cpu.index() + 1);
-    let cpus = cpus.max().unwrap_or(0);
+    // Slots may be of CPUs that do nothing.
     let mut search = Search {
         story,
-        initiators: vec![Initiator::default(); cpus],
-        targets: vec![Target::default(); cpus],
+        initiators: vec![Initiator::default(); MAX_CPUS],
+        targets: vec![Target::default(); MAX_CPUS],
         buffered: Vec::new(),
         shared: None,
     };
-    let mut members = Members::new(story, cpus);
+    let mut members = Members::new(story, MAX_CPUS);
     let mut records = story.records.iter().zip(&story.moment_of).peekable();
     for number in 0..story.moments.len() {
         if let Some((invariant, words)) = members.moment(story, number) {
@@ -95,7 +94,7 @@ impl Search<'_> {
         Some(Cause {
             invariant,
             words,
-            at: self.story.moments[number].at,
+            at: self.story.moments[number].at.clone(),
         })
     }
 
@@ -122,7 +121,7 @@ impl Search<'_> {
                 cpu,
                 word,
                 point,
-                at: moment.at,
+                at: moment.at.clone(),
             }),
             What::Asks { op, .. } if op.serialises() => {
                 self.buffered.retain(|store| store.cpu != cpu);
@@ -194,7 +193,7 @@ impl Search<'_> {
             words: format!(
                 "others saw CPU {cpu}'s zero before a word of the request that it announces"
             ),
-            at: late.at,
+            at: late.at.clone(),
         })
     }
 

@@ -1,16 +1,8 @@
-//! The explorer as a program: what `kit explore` runs for the kit's protocols, and what is built around a
-//! student's file.
+//! The explorer as `kit explore` has it, for the kit's protocols and for a student's file.
 //!
 //! ```text
 //! [--scene NAME]... [--limit STATES] [--transfers RUNS] [--sample RUNS] [--seed N] [--schedule FILE] [--replay FILE] [--width N] [--ascii] [--json] [--list]
 //! ```
-//!
-//! | status | means |
-//! |---|---|
-//! | 0 | no scene breaks a rule, and every state of each was looked at; or a replay ended well |
-//! | 1 | a rule is broken: the shortest way there is shown |
-//! | 2 | the command line, or a file that it names, is wrong |
-//! | 3 | nothing was found, but not every state was looked at: that proves nothing |
 //!
 //! Without `--scene` those scenes are explored in which nothing goes wrong that no protocol can help.
 //!
@@ -20,45 +12,34 @@
 //! looked at; for a violation also `invariant`, `rule`, `violation`, `words`, `lanes`, `schedule` and `chart`,
 //! which `kit view` shows.
 
+use crate::code::Code;
+use crate::finding::{self, Broken, Explored, LIMIT, View, explored};
 use crate::machine::Step;
-use crate::report::{self, Verdict};
+use crate::report;
 use crate::scenes::{self, Named};
 use crate::schedule;
-use crate::search::{Subject, sample, shortest, verify};
 use crate::showing;
-use crate::story::{Impossible, Story, retell};
+use crate::story::{Impossible, retell};
 use crate::transfers::transfers;
 use lexopt::prelude::{Long, ValueExt};
 use serde_json::json;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Instant;
 
-/// How many states are looked at in one scene, unless the command line says otherwise.
-const LIMIT: usize = 20_000_000;
-
-/// How many states are looked at for a shorter way to what was found.
-const SHORTENED: usize = 2_000_000;
-
-/// How exploring ended; the number is the program's status.
+/// How exploring ended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[repr(u8)]
 pub enum Ending {
-    /// Nothing is broken, and nothing was left out.
-    Holds = 0,
-    /// A rule is broken.
-    Violation = 1,
+    /// Nothing is broken, and nothing was left out; or a replay ended well.
+    Holds,
+    /// A rule is broken: the shortest way there is shown.
+    Violation,
     /// The command line, or a file that it names, is wrong.
-    Usage = 2,
-    /// Not every state was looked at.
-    Unfinished = 3,
-}
-
-impl From<Ending> for ExitCode {
-    fn from(ending: Ending) -> ExitCode {
-        ExitCode::from(ending as u8)
-    }
+    Usage,
+    /// Nothing was found, but not every state was looked at: that proves nothing.
+    Unfinished,
+    /// The host failed: nothing is known.
+    Host,
 }
 
 struct Options {
@@ -71,23 +52,26 @@ struct Options {
     seed: u64,
     schedule: Option<PathBuf>,
     replay: Option<PathBuf>,
-    width: usize,
-    ascii: bool,
+    view: View,
     json: bool,
     list: bool,
 }
 
-/// Explores `subject`, which people know as `name`, as `arguments` say. What is found goes to standard
+/// Explores `code`, which people know as `name`, as `arguments` say. What is found goes to standard
 /// output, what is wrong with the arguments to standard error.
-pub fn run<I>(name: &str, subject: &dyn Subject, arguments: I) -> Ending
+pub fn run<I>(name: &str, code: &dyn Code, arguments: I) -> Ending
 where
     I: IntoIterator<Item: Into<OsString>>,
 {
     // A panic of the explored code is a finding, told as one.
     std::panic::set_hook(Box::new(|_| {}));
     let ending = parse(lexopt::Parser::from_args(arguments))
-        .and_then(|options| carry_out(name, subject, &options));
+        .and_then(|options| carry_out(name, code, &options));
     let _ = std::panic::take_hook();
+    if let Some(fault) = code.fault() {
+        eprintln!("explore: {fault}");
+        return Ending::Host;
+    }
     ending.unwrap_or_else(|message| {
         eprintln!("explore: {message}");
         Ending::Usage
@@ -103,8 +87,7 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
         seed: 0,
         schedule: None,
         replay: None,
-        width: 80,
-        ascii: false,
+        view: View::default(),
         json: false,
         list: false,
     };
@@ -137,11 +120,11 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
             }
             Long("width") => {
                 let width: usize = words.value().map_err(wrong)?.parse().map_err(wrong)?;
-                options.width = width.max(40);
+                options.view.width = width.max(40);
             }
             Long("schedule") => options.schedule = Some(words.value().map_err(wrong)?.into()),
             Long("replay") => options.replay = Some(words.value().map_err(wrong)?.into()),
-            Long("ascii") => options.ascii = true,
+            Long("ascii") => options.view.ascii = true,
             Long("json") => options.json = true,
             Long("list") => options.list = true,
             other => return Err(other.unexpected().to_string()),
@@ -155,7 +138,7 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
     Ok(options)
 }
 
-fn carry_out(name: &str, subject: &dyn Subject, options: &Options) -> Result<Ending, String> {
+fn carry_out(name: &str, code: &dyn Code, options: &Options) -> Result<Ending, String> {
     if options.list {
         for scene in scenes::every() {
             println!("{:<17} {}", scene.name, scene.doc);
@@ -167,62 +150,65 @@ fn carry_out(name: &str, subject: &dyn Subject, options: &Options) -> Result<End
             .map_err(|error| format!("reading {}: {error}", file.display()))?;
         let (scene, steps) =
             schedule::read(&text).map_err(|error| format!("{}, {error}", file.display()))?;
-        return replay(name, subject, &scene, &steps, options);
+        return replay(name, code, &scene, &steps, options);
     }
     if let Some(runs) = options.transfers {
-        return Ok(count(subject, runs, options));
+        return Ok(count(code, runs, options));
     }
     let mut worst = Ending::Holds;
     for scene in &options.scenes {
         let begun = Instant::now();
-        let outcome = match options.sample {
-            Some(runs) => sample(subject, &scene.scene, runs, options.seed),
-            None => verify(subject, &scene.scene, options.limit),
-        };
+        let runs = options.sample.map(|runs| (runs, options.seed));
+        let explored = explored(code, scene, options.limit, runs, options.view);
         let seconds = begun.elapsed().as_secs_f64();
-        let (states, complete) = (outcome.states, outcome.complete);
-        if let Some(deep) = outcome.found {
-            // The first way found is a long one.
-            // Of a large scene, as far as there is room for.
-            let limit = options.limit.min(SHORTENED);
-            let short = shortest(subject, &scene.scene, limit).found;
-            let steps = short.map_or(deep.steps, |found| found.steps);
-            return violated(name, subject, scene, &steps, options);
+        if code.fault().is_some() {
+            return Ok(Ending::Host);
         }
-        if options.json {
-            println!(
-                "{}",
-                json!({ "scene": scene.name, "states": states, "complete": complete,
-                    "seconds": seconds })
-            );
-        } else {
-            let (what, end) = match (complete, options.sample) {
-                (true, _) => ("states", "holds in every state".to_owned()),
-                (false, Some(runs)) => (
-                    "steps ",
-                    format!(
-                        "nothing found in {runs} schedules of seed {}, which proves nothing",
-                        options.seed
-                    ),
-                ),
-                (false, None) => (
-                    "states",
-                    "nothing found, but not every state was looked at".to_owned(),
-                ),
-            };
-            println!("{:<17} {states:>9} {what}  {end}", scene.name);
+        if let Some(broken) = &explored.broken {
+            tell(name, scene, broken, options);
+            keep(name, scene, broken, options)?;
+            return Ok(Ending::Violation);
         }
-        if !complete {
+        looked_at(scene, &explored, seconds, options);
+        if !explored.complete {
             worst = Ending::Unfinished;
         }
     }
     Ok(worst)
 }
 
+/// Says that nothing was found.
+fn looked_at(scene: &Named, explored: &Explored, seconds: f64, options: &Options) {
+    let (states, complete) = (explored.states, explored.complete);
+    if options.json {
+        println!(
+            "{}",
+            json!({ "scene": scene.name, "states": states, "complete": complete,
+                "seconds": seconds })
+        );
+        return;
+    }
+    let (what, end) = match (complete, options.sample) {
+        (true, _) => ("states", "holds in every state".to_owned()),
+        (false, Some(runs)) => (
+            "steps ",
+            format!(
+                "nothing found in {runs} schedules of seed {}, which proves nothing",
+                options.seed
+            ),
+        ),
+        (false, None) => (
+            "states",
+            "nothing found, but not every state was looked at".to_owned(),
+        ),
+    };
+    println!("{:<17} {states:>9} {what}  {end}", scene.name);
+}
+
 /// Counts the transfers of cache lines.
-fn count(subject: &dyn Subject, runs: usize, options: &Options) -> Ending {
+fn count(code: &dyn Code, runs: usize, options: &Options) -> Ending {
     for scene in &options.scenes {
-        let Some(count) = transfers(subject, &scene.scene, runs, options.seed) else {
+        let Some(count) = transfers(code, &scene.scene, runs, options.seed) else {
             println!("{}: a rule is broken: explore it first", scene.name);
             return Ending::Violation;
         };
@@ -241,89 +227,80 @@ fn count(subject: &dyn Subject, runs: usize, options: &Options) -> Ending {
     Ending::Holds
 }
 
-/// Tells of a way that breaks a rule, and keeps it where the options say.
-fn violated(
-    name: &str,
-    subject: &dyn Subject,
-    scene: &Named,
-    steps: &[Step],
-    options: &Options,
-) -> Result<Ending, String> {
-    let ending = replay(name, subject, scene, steps, options)?;
-    if let Some(file) = &options.schedule {
-        let text = schedule::write(
-            &format!("the shortest way found in which {name} breaks a rule"),
-            scene.name,
-            steps,
-        );
-        std::fs::write(file, text)
-            .map_err(|error| format!("writing {}: {error}", file.display()))?;
-        if !options.json {
-            println!("the schedule is in {}", file.display());
-        }
+/// Keeps the way to what is broken where the options say.
+fn keep(name: &str, scene: &Named, broken: &Broken, options: &Options) -> Result<(), String> {
+    let Some(file) = &options.schedule else {
+        return Ok(());
+    };
+    let text = schedule::write(
+        &format!("the shortest way found in which {name} breaks a rule"),
+        scene.name,
+        &broken.steps,
+    );
+    std::fs::write(file, text).map_err(|error| format!("writing {}: {error}", file.display()))?;
+    if !options.json {
+        println!("the schedule is in {}", file.display());
     }
-    Ok(ending)
+    Ok(())
 }
 
 /// Takes the steps once more, and tells what happens.
 fn replay(
     name: &str,
-    subject: &dyn Subject,
+    code: &dyn Code,
     scene: &Named,
     steps: &[Step],
     options: &Options,
 ) -> Result<Ending, String> {
-    let told = retell(subject, &scene.scene, steps);
+    let told = retell(code, &scene.scene, steps);
     let story = told.map_err(|Impossible { number, step }| {
         format!(
             "step {number}, `{}`, cannot be taken there: the code, or the schedule, is another",
             schedule::line(step)
         )
     })?;
-    let Some(violation) = &story.violation else {
-        if options.json {
-            let chart = showing::chart(name, scene, &story);
-            println!(
-                "{}",
-                json!({ "scene": scene.name, "steps": steps.len(), "chart": chart })
-            );
-        } else {
-            print!("{}", report::text(&story, options.width, options.ascii));
-            println!("no rule is broken in these {} steps", steps.len());
-        }
-        return Ok(Ending::Holds);
-    };
-    let verdict = report::verdict(&story, violation);
+    if let Some(violation) = &story.violation {
+        let broken = finding::broken(&story, violation, steps, options.view);
+        tell(name, scene, &broken, options);
+        return Ok(Ending::Violation);
+    }
     if options.json {
-        let lanes = report::text(&story, options.width, options.ascii);
-        let lines: Vec<String> = steps.iter().map(|&step| schedule::line(step)).collect();
+        let chart = showing::chart(name, scene, &story);
         println!(
             "{}",
-            json!({ "scene": scene.name, "invariant": (verdict.invariant != 0).then_some(verdict.invariant),
-                "rule": report::rule(verdict.invariant), "violation": violation.to_string(),
-                "words": verdict.words, "lanes": lanes, "schedule": lines,
-                "chart": showing::chart(name, scene, &story) })
+            json!({ "scene": scene.name, "steps": steps.len(), "chart": chart })
         );
     } else {
-        tell(name, scene, &story, &verdict, options);
+        let View { width, ascii } = options.view;
+        print!("{}", report::text(&story, width, ascii));
+        println!("no rule is broken in these {} steps", steps.len());
     }
-    Ok(Ending::Violation)
+    Ok(Ending::Holds)
 }
 
-fn tell(name: &str, scene: &Named, story: &Story, verdict: &Verdict, options: &Options) {
+/// Tells of a way that breaks a rule.
+fn tell(name: &str, scene: &Named, broken: &Broken, options: &Options) {
+    if options.json {
+        let steps = broken.steps.iter();
+        let lines: Vec<String> = steps.map(|&step| schedule::line(step)).collect();
+        println!(
+            "{}",
+            json!({ "scene": scene.name, "invariant": broken.invariant, "rule": broken.rule,
+                "violation": broken.violation, "words": broken.words, "lanes": broken.lanes,
+                "schedule": lines, "chart": showing::chart(name, scene, &broken.story) })
+        );
+        return;
+    }
     println!(
         "{name} breaks a rule, in scene `{}`: {}\n",
         scene.name, scene.doc
     );
-    print!("{}", report::text(story, options.width, options.ascii));
-    if let Some(violation) = &story.violation {
-        println!("\n{violation}");
+    print!("{}", broken.lanes);
+    println!("\n{}", broken.violation);
+    if let Some(number) = broken.invariant {
+        println!("I{number}: {}", broken.rule);
     }
-    let number = verdict.invariant;
-    if number != 0 {
-        println!("I{number}: {}", report::rule(number));
-    }
-    if let Some(words) = &verdict.words {
+    if let Some(words) = &broken.words {
         println!("{words}");
     }
 }

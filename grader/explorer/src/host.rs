@@ -3,11 +3,13 @@
 //!
 //! So a CPU's local state is the list of answers that its call has received: the code is run again
 //! from the start to find out what it asks next. It must be a function of those answers alone; that
-//! it asks the same again is checked.
+//! it asks the same again is checked by whoever asks.
 
+use crate::code::{Reached, Source};
 use crate::op::{Change, Fence, GIVEN_UP, Op, WordId};
 use crate::orders::{Orders, Use};
 use crate::ringing::Apic;
+use core::any::Any;
 use core::marker::PhantomData;
 use core::panic::Location;
 use core::sync::atomic::Ordering;
@@ -28,9 +30,6 @@ pub fn address(index: u8) -> u64 {
     0x40_0000 + u64::from(index) * PAGE_SIZE
 }
 
-/// Where in the source an operation is asked for.
-pub type Source = &'static Location<'static>;
-
 /// Ends a call that has come to an operation without an answer.
 struct Unanswered;
 
@@ -39,10 +38,8 @@ struct SaidStuck;
 
 /// What one thread of the host is exploring.
 struct Context {
-    /// While a protocol is being built: the words' first values.
-    initial: Vec<u64>,
-    /// What each is for.
-    roles: Vec<&'static str>,
+    /// While a protocol is being built: the words' first values, and what each is for.
+    words: Vec<(u64, &'static str)>,
     cpus: usize,
     mode: Mode,
     /// What the call that is run has written to the command register.
@@ -53,15 +50,14 @@ struct Context {
     /// The orderings of what the call that is run has asked, where they are judged.
     orders: Option<Orders>,
     /// Where the last was asked.
-    at: Option<Source>,
+    at: Option<&'static Location<'static>>,
     running: bool,
 }
 
 impl Default for Context {
     fn default() -> Self {
         Context {
-            initial: Vec::new(),
-            roles: Vec::new(),
+            words: Vec::new(),
             cpus: 0,
             mode: Mode::Plain,
             commands: Vec::new(),
@@ -111,10 +107,8 @@ fn addressing() -> Option<Rc<Addressing>> {
 #[derive(Clone, Copy, Debug)]
 pub struct Host;
 
-/// Builds what is to be explored, for CPUs 0 to `cpus - 1` in `mode`. Returns it and its words' first values.
-pub fn build<T>(cpus: usize, mode: Mode, build: impl FnOnce(&Host) -> T) -> (T, Vec<u64>) {
-    inhabit(None);
-    send_through(None);
+/// Builds something out of words, for CPUs 0 to `cpus - 1` in `mode`; they are numbered from 0.
+pub fn build<T>(cpus: usize, mode: Mode, build: impl FnOnce(&Host) -> T) -> T {
     CONTEXT.with_borrow_mut(|context| {
         *context = Context {
             cpus,
@@ -122,11 +116,7 @@ pub fn build<T>(cpus: usize, mode: Mode, build: impl FnOnce(&Host) -> T) -> (T, 
             ..Context::default()
         };
     });
-    let built = build(&Host);
-    (
-        built,
-        CONTEXT.with_borrow(|context| context.initial.clone()),
-    )
+    build(&Host)
 }
 
 /// From here on the orderings that calls ask for are judged as well; or they are not.
@@ -205,31 +195,29 @@ pub(crate) fn ringing() -> Option<Rc<Ringing>> {
     RINGING.with_borrow(Clone::clone)
 }
 
-/// What each word of what was built last is for, by the name of its [`Role`].
-pub fn roles() -> Vec<&'static str> {
-    CONTEXT.with_borrow(|context| context.roles.clone())
+/// The words of what was built last: what each holds at first, and what it is for, by the name of its [`Role`].
+pub fn words() -> Vec<(u64, &'static str)> {
+    CONTEXT.with_borrow(|context| context.words.clone())
 }
 
-/// How far a call got.
-#[derive(Debug)]
-pub enum Reached {
-    /// It asks this next, there.
-    Asks(Op, Source),
-    /// It is over; what it came to.
-    Over(Result<(), Abandoned>),
-    /// It panicked.
-    Panicked(String),
+/// How many there are.
+pub fn words_made() -> u16 {
+    let made = CONTEXT.with_borrow(|context| context.words.len());
+    u16::try_from(made).expect("fewer than 65536 words")
 }
 
-/// Runs `call` on `answers`.
-///
-/// # Panics
-/// If the call needs fewer answers than there are, so that it is no function of them.
-pub fn replay(
-    answers: &[u64],
-    expected: &[Op],
-    call: impl FnOnce() -> Result<(), Abandoned>,
-) -> Reached {
+/// Makes a word; its number.
+pub fn make_word(initial: u64, role: &'static str) -> WordId {
+    let number = words_made();
+    CONTEXT.with_borrow_mut(|context| {
+        assert!(!context.running, "a word is made while a protocol is built");
+        context.words.push((initial, role));
+    });
+    WordId(number)
+}
+
+/// Runs `call` on `answers`. The operations that it asks, and how far it gets.
+pub fn replay(answers: &[u64], call: impl FnOnce() -> Result<(), Abandoned>) -> (Vec<Op>, Reached) {
     CONTEXT.with_borrow_mut(|context| {
         context.answers = answers.to_vec();
         context.asked.clear();
@@ -245,27 +233,24 @@ pub fn replay(
         context.running = false;
         (core::mem::take(&mut context.asked), context.at.take())
     });
-    assert!(
-        asked.len() >= answers.len() && asked[..answers.len()] == *expected,
-        "the code asked {asked:?} where it had asked {expected:?}: it depends on more than the \
-         machine told it"
-    );
-    match outcome {
+    let reached = match outcome {
         Ok(outcome) => Reached::Over(outcome),
         Err(payload) if payload.is::<SaidStuck>() => Reached::Over(Err(Abandoned)),
         Err(payload) if payload.is::<Unanswered>() => {
             let asked = asked.last().copied().zip(at);
             let (op, at) = asked.expect("something that was not answered");
-            Reached::Asks(op, at)
+            Reached::Asks(op, Source::new(at.file(), at.line()))
         }
-        Err(payload) => {
-            let text = payload
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string));
-            Reached::Panicked(text.unwrap_or_else(|| "a panic without a message".into()))
-        }
-    }
+        Err(payload) => Reached::Panicked(message(&*payload)),
+    };
+    (asked, reached)
+}
+
+/// What a panic said.
+pub fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().cloned();
+    text.or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string))
+        .unwrap_or_else(|| "a panic without a message".into())
 }
 
 impl Host {
@@ -302,6 +287,7 @@ impl Host {
             self.ask(Op::Point(Point::Done));
             return Ok(());
         }
+        only_looked();
         let resends = resend.is_some();
         if self.ask(Op::SpinAgain { resends }) == GIVEN_UP {
             return Err(Abandoned);
@@ -596,14 +582,8 @@ impl Machine for Host {
     type Word<V: Value, R: Role> = HostWord<V, R>;
 
     fn word<V: Value, R: Role>(&self, initial: V) -> HostWord<V, R> {
-        let id = CONTEXT.with_borrow_mut(|context| {
-            assert!(!context.running, "a word is made while a protocol is built");
-            context.initial.push(initial.bits());
-            context.roles.push(role::<R>());
-            u16::try_from(context.initial.len() - 1).expect("fewer than 65536 words")
-        });
         HostWord {
-            id: WordId(id),
+            id: make_word(initial.bits(), role::<R>()),
             kind: PhantomData,
         }
     }
@@ -730,6 +710,21 @@ impl Machine for Host {
     fn invalidate_locally(&self, request: &Request) {
         self.ask(work(Point::LocalInvalidate, request));
         perform(self, request);
+    }
+}
+
+/// Insists that a wait's condition has only looked.
+///
+/// # Panics
+/// If it has not.
+pub(crate) fn only_looked() {
+    let did = CONTEXT.with_borrow(|context| {
+        let asked = context.asked.iter().rev();
+        let mut condition = asked.take_while(|op| **op != Op::SpinStart);
+        condition.find(|op| !op.looks()).copied()
+    });
+    if let Some(op) = did {
+        panic!("the condition of a wait may only look, by `peek`: it asks for {op:?}");
     }
 }
 

@@ -24,10 +24,16 @@
 #![forbid(unsafe_code)]
 
 mod addressing;
+mod answer;
+mod answerer;
 mod calls;
 mod cause;
+mod code;
 pub mod command;
+mod finding;
+mod frame;
 mod host;
+mod local;
 mod machine;
 mod nmi;
 mod op;
@@ -46,10 +52,15 @@ mod state;
 mod story;
 pub mod textbook;
 mod transfers;
+mod wire;
 
 pub use addressing::Switching;
+pub use answer::answer;
+pub use answerer::{Answerer, Lost, Talk};
 pub use calls::Call;
-pub use host::{Host, HostWord, Source};
+pub use code::{Answer, Built, Code, Declared, Reached, Setup, Source};
+pub use finding::{Broken, Explored, LIMIT, View, explored};
+pub use host::{Host, HostWord};
 pub use machine::{Faults, Memory, Scene, Script, Step, Violation};
 pub use nmi::Nmi;
 pub use op::{Change, EXPIRED, Fence, GIVEN_UP, Op, WordId};

@@ -1,8 +1,8 @@
 //! The explored machine: what can happen next, and what it makes of a state.
 
 use crate::addressing::{SpaceWords, Switching};
-use crate::calls::{Call, Calls, LONGEST_CALL, NodeId, unknown};
-use crate::host::Source;
+use crate::calls::{Call, Calls, LONGEST_CALL, NodeId, exhausted, unknown};
+use crate::code::Source;
 use crate::nmi::Nmi;
 use crate::op::{EXPIRED, Fence, GIVEN_UP, Op, WordId};
 use crate::ringing::{Apic, RingWords};
@@ -151,6 +151,13 @@ pub enum Violation {
         /// Where.
         cpu: CpuId,
     },
+    /// The code does not answer, or not as code can.
+    Silent {
+        /// Where.
+        cpu: CpuId,
+        /// What it does instead.
+        why: String,
+    },
 }
 
 impl Violation {
@@ -196,6 +203,7 @@ impl std::fmt::Display for Violation {
                 write!(f, "CPUs {waiting} wait, and nothing can happen any more")
             }
             Violation::Livelock { cpu } => write!(f, "a call on CPU {cpu} goes on for ever"),
+            Violation::Silent { cpu, why } => write!(f, "the code on CPU {cpu} {why}"),
         }
     }
 }
@@ -208,6 +216,8 @@ pub(crate) struct Machine<'p> {
     pub sharing: Sharing,
     /// What has happened, if it is to be told.
     pub log: Option<Vec<Moment>>,
+    /// What each word is for, by the name of its role.
+    pub roles: Vec<&'static str>,
     /// Where the words of the space are, if CPUs switch.
     pub space_words: Option<SpaceWords>,
     /// Where the command registers are, if there are any.
@@ -230,8 +240,9 @@ impl Values {
             if self.frozen {
                 unknown();
             }
+            let number = u16::try_from(self.all.len()).unwrap_or_else(|_| exhausted());
             self.all.push(value);
-            u16::try_from(self.all.len() - 1).expect("fewer than 65536 different values")
+            number
         })
     }
 
@@ -259,6 +270,7 @@ impl<'p> Machine<'p> {
             entries,
             sharing: Sharing::new(words),
             log: None,
+            roles: Vec::new(),
             space_words: None,
             ring_words: None,
             layout,
@@ -278,6 +290,7 @@ impl<'p> Machine<'p> {
             entries: self.entries,
             sharing,
             log: None,
+            roles: self.roles.clone(),
             space_words: self.space_words.clone(),
             ring_words: self.ring_words.clone(),
             layout: self.layout,
@@ -586,6 +599,10 @@ impl<'p> Machine<'p> {
                         message,
                     });
                 }
+                Op::Silent(why) => {
+                    let (cpu, why) = (id(cpu), self.calls.message(why).to_string());
+                    return Err(Violation::Silent { cpu, why });
+                }
                 Op::Return => return self.end_call(state, cpu, true),
                 Op::Abandoned => return self.end_call(state, cpu, false),
                 op if op.is_local() && !self.holds_back(op) => {
@@ -612,6 +629,10 @@ impl<'p> Machine<'p> {
         acknowledged: bool,
     ) -> Result<(), Violation> {
         let l = self.layout;
+        if !acknowledged && state.faults(&l, Fault::GivenUp) == 0 {
+            let why = "returns as if a wait had been given up, and none was".into();
+            return Err(Violation::Silent { cpu: id(cpu), why });
+        }
         if state.handler(&l, cpu).is_some() {
             self.note(state, cpu, What::Leaves, None);
             state.set_handler(&l, cpu, None);
@@ -813,9 +834,11 @@ impl<'p> Machine<'p> {
 
 fn count(state: &mut State, l: &Layout, thread: usize, op: Op) {
     match op {
-        Op::Pin => *state.pins(l, thread) += 1,
+        Op::Pin => *state.pins(l, thread) = state.pins(l, thread).saturating_add(1),
         Op::Unpin => *state.pins(l, thread) = state.pins(l, thread).saturating_sub(1),
-        Op::EnterCritical => *state.critical(l, thread) += 1,
+        Op::EnterCritical => {
+            *state.critical(l, thread) = state.critical(l, thread).saturating_add(1);
+        }
         _ => *state.critical(l, thread) = state.critical(l, thread).saturating_sub(1),
     }
 }

@@ -1,14 +1,16 @@
 //! What a protocol can ask of the machine, one operation at a time.
 
+use crate::wire;
 use core::sync::atomic::Ordering;
+use serde::{Deserialize, Serialize};
 use shootdown::{CpuSet, Point};
 
 /// A word of the machine's shared memory, by number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct WordId(pub u16);
 
 /// One operation. Where two CPUs' operations can get between one another, each is one step.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Op {
     /// Which CPU is this? Answer: its number.
     Me,
@@ -27,14 +29,15 @@ pub enum Op {
     /// Interrupts from here on.
     InterruptsOn,
     /// A point that no operation on a word stands for.
-    Point(Point),
+    Point(#[serde(with = "wire::point")] Point),
     /// A point at which something is done with pages, as a record tells it: its two operands.
-    Work(Point, u64, u64),
+    Work(#[serde(with = "wire::point")] Point, u64, u64),
     /// Answer: what the word holds.
     Load {
         /// Which.
         word: WordId,
         /// The point that is passed, decided by what was read: after a 0, and after anything else.
+        #[serde(with = "wire::some_point")]
         point: Option<Point>,
     },
     /// Writes a word.
@@ -46,6 +49,7 @@ pub enum Op {
         /// Whether every earlier store must be visible first.
         release: bool,
         /// The point that is passed.
+        #[serde(with = "wire::some_point")]
         point: Option<Point>,
     },
     /// A locked read-modify-write. Answer: what stood there.
@@ -55,12 +59,13 @@ pub enum Op {
         /// What becomes of it.
         change: Change,
         /// The point that is passed.
+        #[serde(with = "wire::some_point")]
         point: Option<Point>,
     },
     /// A fence: `Release` and `Acquire` order, `SeqCst` also empties the store buffer.
     Fence(Fence),
     /// Sends the shootdown interrupt.
-    Send(CpuSet),
+    Send(#[serde(with = "wire::cpus")] CpuSet),
     /// Writes the upper half of the command register: bits 24 to 31 are the destination.
     IcrHigh(u32),
     /// Writes its lower half, and so sends.
@@ -108,11 +113,17 @@ pub enum Op {
     /// It has helped itself, and is taken up again.
     SpinResume,
     /// The call is over.
+    #[serde(skip)]
     Return,
     /// The call is over, its wait given up.
+    #[serde(skip)]
     Abandoned,
     /// The call panicked; the number of the message.
+    #[serde(skip)]
     Panicked(u16),
+    /// The code does not answer; the number of the reason.
+    #[serde(skip)]
+    Silent(u16),
 }
 
 /// The wait is given up.
@@ -121,7 +132,7 @@ pub const GIVEN_UP: u64 = 1;
 pub const EXPIRED: u64 = 2;
 
 /// What a locked operation does to its word.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Change {
     /// Puts this value there.
     Swap(u64),
@@ -147,7 +158,7 @@ impl Change {
 }
 
 /// The fences that differ.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Fence {
     /// Earlier loads before later accesses.
     Acquire,
@@ -211,6 +222,20 @@ impl Op {
                 | Op::InvpcidPage(..)
                 | Op::InvpcidContext(_)
         )
+    }
+
+    /// Whether it may be in the condition of a wait, which looks and changes nothing: so whatever ends a wait is done by
+    /// others, and a wait that nobody ends is a hang.
+    pub const fn looks(self) -> bool {
+        match self {
+            Op::Point(point) => !matches!(point, Point::Done),
+            Op::Load { .. }
+            | Op::Me
+            | Op::InterruptsEnabled
+            | Op::CurrentSpace
+            | Op::Fence(Fence::Acquire) => true,
+            _ => false,
+        }
     }
 
     /// Whether no other CPU, and no interrupt, can tell when this happens: such operations are

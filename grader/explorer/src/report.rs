@@ -2,7 +2,7 @@
 
 use crate::calls::Call;
 use crate::cause::cause;
-use crate::host::Source;
+use crate::code::Source;
 use crate::machine::Violation;
 use crate::op::{Op, WordId};
 use crate::ringing;
@@ -31,6 +31,12 @@ pub(crate) fn rule(invariant: u8) -> &'static str {
 /// did wrong does, by its own words; else the judge of the kernel's evidence; where the records are too short
 /// for that, what has come about.
 pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
+    if let Violation::Silent { .. } = violation {
+        return Verdict {
+            invariant: 0,
+            words: None,
+        };
+    }
     if let Some(invariant) = violation.names() {
         return Verdict {
             invariant,
@@ -38,7 +44,7 @@ pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
         };
     }
     if let Some(cause) = cause(story) {
-        let at = source(cause.at);
+        let at = source(cause.at.as_ref());
         let at = if at.is_empty() {
             at
         } else {
@@ -123,7 +129,7 @@ pub(crate) fn verdict(story: &Story, violation: &Violation) -> Verdict {
     let (invariant, words) = match violation {
         Violation::Stale { .. } | Violation::ReadByNmi { .. } => (5, None),
         Violation::Foreign { .. } => (9, None),
-        Violation::Panic { .. } => (0, None),
+        Violation::Panic { .. } | Violation::Silent { .. } => (0, None),
         Violation::Livelock { .. } => (6, None),
         Violation::Hang { waiting } => match lock(story, *waiting) {
             Some(words) => (0, Some(words)),
@@ -169,7 +175,9 @@ fn lock(story: &Story, waiting: CpuSet) -> Option<String> {
             What::Asks {
                 op: Op::Load { word, .. },
                 ..
-            } if moment.cpu == cpu && !moment.in_handler => Some((word, source(moment.at))),
+            } if moment.cpu == cpu && !moment.in_handler => {
+                Some((word, source(moment.at.as_ref())))
+            }
             _ => None,
         })
     };
@@ -235,14 +243,14 @@ pub(crate) fn text(story: &Story, width: usize, ascii: bool) -> String {
         if let Some(what) = words(&moment.what, story) {
             let place = if moment.in_handler { " (handler)" } else { "" };
             let cpu = format!("CPU {}{place}", moment.cpu);
-            let line = format!("  {cpu:<16} {what:<44} {}", source(moment.at));
+            let line = format!("  {cpu:<16} {what:<44} {}", source(moment.at.as_ref()));
             let _ = writeln!(text, "{}", line.trim_end());
         }
     }
     text
 }
 
-pub(crate) fn source(at: Option<Source>) -> String {
+pub(crate) fn source(at: Option<&Source>) -> String {
     at.map_or(String::new(), |at| {
         let file = at.file().rsplit('/').next().unwrap_or_default();
         format!("{file}:{}", at.line())
@@ -365,6 +373,8 @@ fn operation(op: Op, answer: u64, story: &Story) -> Option<String> {
         Op::Fence(fence) => format!("fence: {fence:?}"),
         Op::Me | Op::InterruptsEnabled | Op::CurrentSpace | Op::SpinStart => return None,
         Op::SpinAgain { .. } => "waits on".into(),
-        Op::SpinResume | Op::Return | Op::Abandoned | Op::Panicked(_) => return None,
+        Op::SpinResume | Op::Return | Op::Abandoned | Op::Panicked(_) | Op::Silent(_) => {
+            return None;
+        }
     })
 }

@@ -6,6 +6,7 @@ use crate::machine::{Machine, Scene, Violation, id};
 use crate::op::{GIVEN_UP, Op, WordId};
 use crate::state::{Fault, State};
 use core::sync::atomic::Ordering::Relaxed;
+use serde::{Deserialize, Serialize};
 use shootdown::transport::VECTOR;
 use shootdown::{CommandRegister, CpuId, CpuSet, Destination, Machine as _, Plain, Stuck, Word};
 
@@ -15,7 +16,7 @@ const PENDING: u32 = 1 << 12;
 const ALLOWED: u32 = 0xff | 1 << 14 | 0b11 << 18;
 
 /// A scene in which the code that sends is explored.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Apic {
     /// The local APICs are in x2APIC mode.
     pub x2apic: bool,
@@ -99,17 +100,64 @@ pub(crate) fn targets(low: u32, destination: u32, me: usize, cpus: usize) -> Cpu
     }
 }
 
-fn allowed(low: u32) {
-    assert!(
-        low & 0xff == u32::from(VECTOR),
-        "the command {low:#x} has vector {}, not {VECTOR}",
-        low & 0xff
-    );
-    assert!(
-        low & !ALLOWED == 0,
-        "the command {low:#x} sets bits {:#x}, which must be 0",
-        low & !ALLOWED
-    );
+/// Whether a command has the bits that it must have, and no others.
+///
+/// # Errors
+/// Which are wrong.
+pub(crate) fn allowed(low: u32) -> Result<(), String> {
+    if low & 0xff != u32::from(VECTOR) {
+        let vector = low & 0xff;
+        return Err(format!(
+            "the command {low:#x} has vector {vector}, not {VECTOR}"
+        ));
+    }
+    if low & !ALLOWED != 0 {
+        let set = low & !ALLOWED;
+        return Err(format!(
+            "the command {low:#x} sets bits {set:#x}, which must be 0"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether `commands`, destinations and lower halves, send from `me` to `to` and no others.
+///
+/// # Errors
+/// What they do instead.
+pub(crate) fn judge(
+    apic: Apic,
+    cpus: usize,
+    me: CpuId,
+    to: CpuSet,
+    commands: &[(u32, u32)],
+) -> Result<(), String> {
+    let mut sent = CpuSet::EMPTY;
+    for &(high, low) in commands {
+        let destination = if apic.x2apic { high } else { high >> 24 };
+        for cpu in targets(low, destination, me.index(), cpus) {
+            sent = sent.with(cpu);
+        }
+    }
+    if sent != to {
+        return Err(format!(
+            "send: was to go to CPUs {to}, and its commands name CPUs {sent}"
+        ));
+    }
+    let everyone = to == CpuSet::first(cpus).without(me) && to.len() > 1;
+    if everyone && apic.shorthand && commands.len() != 1 {
+        return Err(format!(
+            "send: {} commands reach everyone else, where the shorthand does by one",
+            commands.len()
+        ));
+    }
+    Ok(())
+}
+
+/// Ends the call where a rule is broken.
+fn insist(kept: Result<(), String>) {
+    if let Err(broken) = kept {
+        panic!("{broken}");
+    }
 }
 
 const fn on(enabled: bool) -> &'static str {
@@ -152,24 +200,7 @@ impl Host {
 
     fn judge_commands(&self, apic: Apic, to: CpuSet) {
         let (me, commands) = (self.me(), self.commands());
-        let cpus = self.online().len();
-        let mut sent = CpuSet::EMPTY;
-        for &(high, low) in &commands {
-            let destination = if apic.x2apic { high } else { high >> 24 };
-            for cpu in targets(low, destination, me.index(), cpus) {
-                sent = sent.with(cpu);
-            }
-        }
-        assert!(
-            sent == to,
-            "send: was to go to CPUs {to}, and its commands name CPUs {sent}"
-        );
-        let everyone = to == self.online().without(me) && to.len() > 1;
-        assert!(
-            !(everyone && apic.shorthand) || commands.len() == 1,
-            "send: {} commands reach everyone else, where the shorthand does by one",
-            commands.len()
-        );
+        insist(judge(apic, self.online().len(), me, to, &commands));
     }
 }
 
@@ -202,7 +233,7 @@ impl CommandRegister for Host {
             !self.x2apic(),
             "write_low: the local APIC is in x2APIC mode"
         );
-        allowed(low);
+        insist(allowed(low));
         self.note_command(low);
         self.ask(Op::IcrLow(low));
     }
@@ -217,7 +248,7 @@ impl CommandRegister for Host {
     #[track_caller]
     fn write_msr(&self, command: u64) {
         assert!(self.x2apic(), "write_msr: the local APIC is in xAPIC mode");
-        allowed(command as u32);
+        insist(allowed(command as u32));
         self.set_high((command >> 32) as u32);
         self.note_command(command as u32);
         self.ask(Op::IcrWide(command));
@@ -229,6 +260,7 @@ impl CommandRegister for Host {
         if condition() {
             return Ok(());
         }
+        host::only_looked();
         if self.ask(Op::SpinAgain { resends: false }) == GIVEN_UP {
             return Err(Stuck);
         }

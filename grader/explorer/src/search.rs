@@ -1,37 +1,26 @@
 //! The search: every state that can be reached, each once.
 
-use crate::addressing::{SPACES, SpaceWords};
-use crate::calls::Calls;
-use crate::host::{self, Addressing, Host, Ringing};
-use crate::machine::{Machine, Memory, Scene, Step, Violation};
-use crate::op::WordId;
+use crate::addressing::SpaceWords;
+use crate::calls::{Calls, Exhausted};
+use crate::code::{Code, Declared, Setup};
+use crate::frame::Frame;
+use crate::host::{self, Host};
+use crate::local::KitWords;
+use crate::machine::{Machine, Scene, Step, Violation};
 use crate::parallel;
-use crate::ringing::Registers;
 use crate::state::State;
-use shootdown::{CpuId, Membership, Mode, Point, Protocol, Role, Spaces, Standard, Transport};
+use shootdown::{CpuId, Membership, Protocol, Standard, Transport};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-
-/// The role of a page-table entry.
-enum PageTableEntry {}
-
-impl Role for PageTableEntry {
-    fn stored(_: u64) -> Option<Point> {
-        Some(Point::PteStore)
-    }
-
-    fn loaded(_: u64) -> Option<Point> {
-        None
-    }
-}
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// What a search found.
 #[derive(Debug)]
 pub struct Outcome {
     /// How many states there are, or were looked at before it ended.
     pub states: usize,
-    /// How often the protocol's code was run.
+    /// How often the code was asked what it does.
     pub replays: u64,
     /// The first violation, and the steps to it from the start.
     pub found: Option<Found>,
@@ -50,7 +39,7 @@ pub struct Found {
     pub steps: Vec<Step>,
 }
 
-/// What may be explored: anything that builds a protocol for so many CPUs.
+/// Code of this process that may be explored: anything that builds a protocol for so many CPUs.
 pub trait Subject {
     /// Builds it.
     fn build(&self, machine: &Host, cpus: usize) -> Box<dyn Protocol<Host>>;
@@ -78,10 +67,10 @@ impl<F: Fn(&Host, usize) -> Box<dyn Protocol<Host>>> Subject for F {
     }
 }
 
-/// Looks at every state of `scene` that `subject` can reach, at most `limit` of them, but for those that
+/// Looks at every state of `scene` that `code` can reach, at most `limit` of them, but for those that
 /// [need not be looked at](crate::reduce). Deep first: finds whether there is a violation, by whatever way.
-pub fn verify(subject: &dyn Subject, scene: &Scene, limit: usize) -> Outcome {
-    explore(subject, scene, |machine, start| {
+pub fn verify(code: &dyn Code, scene: &Scene, limit: usize) -> Outcome {
+    explore(code, scene, |machine, start| {
         let outcome = by_one(machine, &start, limit.min(ALONE));
         let ended = outcome.found.is_some() || outcome.complete || limit <= ALONE;
         if ended {
@@ -124,17 +113,17 @@ fn by_threads(machine: &mut Machine<'_>, start: State, limit: usize) -> Outcome 
 }
 
 /// The same, wide first and without leaving steps out: a violation is found by the fewest steps.
-pub fn shortest(subject: &dyn Subject, scene: &Scene, limit: usize) -> Outcome {
-    explore(subject, scene, |machine, start| {
+pub fn shortest(code: &dyn Code, scene: &Scene, limit: usize) -> Outcome {
+    explore(code, scene, |machine, start| {
         wide_first(machine, start, limit)
     })
 }
 
 /// Tries `runs` schedules of `scene`, each drawn step by step from `seed`, to their ends: for scenes of which
 /// not every state can be looked at. What it does not find may be there: the outcome is never
-/// [`complete`](Outcome::complete), and its `states` counts steps.
-pub fn sample(subject: &dyn Subject, scene: &Scene, runs: usize, seed: u64) -> Outcome {
-    explore(subject, scene, |machine, start| {
+/// [`complete`](Outcome::complete), and its `states` counts steps. A schedule that does not end ends it.
+pub fn sample(code: &dyn Code, scene: &Scene, runs: usize, seed: u64) -> Outcome {
+    explore(code, scene, |machine, start| {
         let mut random = Random::new(seed);
         let (mut possible, mut taken) = (Vec::new(), 0);
         for _ in 0..runs {
@@ -149,6 +138,9 @@ pub fn sample(subject: &dyn Subject, scene: &Scene, runs: usize, seed: u64) -> O
                 if let Err(violation) = machine.take(&mut state, step) {
                     break Some(violation);
                 }
+                if steps.len() > LONGEST_SCHEDULE {
+                    return sampled(taken + steps.len(), None);
+                }
             };
             taken += steps.len();
             if let Some(violation) = violation {
@@ -158,6 +150,9 @@ pub fn sample(subject: &dyn Subject, scene: &Scene, runs: usize, seed: u64) -> O
         sampled(taken, None)
     })
 }
+
+/// A schedule with more steps than this is taken for one that nothing ends: waits that wake one another.
+pub(crate) const LONGEST_SCHEDULE: usize = 100_000;
 
 fn sampled(states: usize, found: Option<Found>) -> Outcome {
     Outcome {
@@ -189,12 +184,12 @@ impl Random {
 /// The outcome of `work`, which gets the machine and its first state; a violation before the first
 /// step is all there is to find.
 fn explore(
-    subject: &dyn Subject,
+    code: &dyn Code,
     scene: &Scene,
     work: impl FnOnce(&mut Machine<'_>, State) -> Outcome,
 ) -> Outcome {
-    with_machine(subject, scene, |machine, _, memory| {
-        let mut outcome = match machine.start(memory) {
+    with_machine(code, scene, |machine, _, memory| {
+        let outcome = bounded(|| match machine.start(memory) {
             Ok(state) => work(machine, state),
             Err(violation) => Outcome {
                 states: 1,
@@ -206,62 +201,57 @@ fn explore(
                 complete: true,
                 bytes: 0,
             },
-        };
+        });
+        // There is more to learn than there is room for: nothing is proved.
+        let mut outcome = outcome.unwrap_or_else(|| sampled(0, None));
         outcome.replays = machine.calls.replays();
         outcome
     })
 }
 
-/// Builds the machine for `work`, which also gets the protocol and the words' first values: the
-/// protocol's, then the pages' entries.
+/// What `work` comes to; `None` if it would have to learn more than there is room for.
+pub(crate) fn bounded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => Some(done),
+        Err(payload) if payload.is::<Exhausted>() => None,
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// Builds the machine for `work`, which also gets what the code says of itself and the words' first values: the
+/// code's, then the kit's.
 pub(crate) fn with_machine<T>(
-    subject: &dyn Subject,
+    code: &dyn Code,
     scene: &Scene,
-    work: impl FnOnce(&mut Machine<'_>, &dyn Protocol<Host>, &[u64]) -> T,
+    work: impl FnOnce(&mut Machine<'_>, &Declared, &[u64]) -> T,
 ) -> T {
-    let mode = scene.switching.as_ref().map_or(Mode::Plain, |it| it.mode);
-    let ((protocol, addressing, ring), mut memory) = host::build(scene.cpus, mode, |machine| {
-        let protocol = subject.build(machine, scene.cpus);
-        let addressing = scene.switching.as_ref().map(|switching| {
-            let cpus = if mode.has_pcid() { scene.cpus } else { 0 };
-            Addressing {
-                spaces: Spaces::new(machine, SPACES, cpus, switching.pcids),
-                membership: subject.membership(),
-                pcids: switching.pcids,
-                keeps: switching.keeps,
-            }
-        });
-        let ring = scene.apic.zip(subject.transport());
-        let ring =
-            ring.map(|(apic, transport)| (apic, transport, Registers::new(machine, scene.cpus)));
-        // Made by the seam, so that their numbers follow the protocol's.
-        for _ in 0..scene.pages {
-            let _: host::HostWord<u64, PageTableEntry> = shootdown::Machine::word(machine, 0);
+    let setup = Setup::of(scene);
+    let built = code.build(&setup);
+    let declared = built.declared();
+    let kit = host::build(scene.cpus, setup.mode, |machine| {
+        for &(initial, role) in &declared.words {
+            host::make_word(initial, role);
         }
-        (protocol, addressing, ring)
+        KitWords::new(machine, &setup, declared.sends)
     });
-    let words = addressing.as_ref().map(|it| {
-        let words = SpaceWords::of(it, scene.cpus, mode);
+    let (mut memory, roles): (Vec<u64>, Vec<&'static str>) = host::words().into_iter().unzip();
+    let space_words = kit.spaces.as_ref().map(|spaces| {
+        let words = SpaceWords::of(spaces, scene.cpus, setup.mode);
         words.move_in(scene, &mut memory);
         words
     });
-    host::inhabit(addressing);
-    host::judge_orders(scene.memory == Memory::Relaxed);
-    let ring_words = ring.as_ref().map(|(_, _, registers)| registers.words());
-    if let Some(words) = &ring_words {
+    let ring_words = kit.registers.as_ref().map(|registers| {
+        let words = registers.words();
         words.prepare(scene, &mut memory);
-    }
-    host::send_through(ring.map(|(apic, transport, registers)| Ringing {
-        transport,
-        low: registers.low,
-        apic,
-    }));
-    let entries = WordId((memory.len() - usize::from(scene.pages)) as u16);
-    let calls = Calls::new(&*protocol, entries, scene.pages);
-    let mut machine = Machine::new(scene.clone(), calls, entries, memory.len());
-    machine.space_words = words;
+        words
+    });
+    let frame = Frame::new(setup, kit.entries, memory.len(), ring_words.clone());
+    let calls = Calls::new(&*built, frame);
+    let mut machine = Machine::new(scene.clone(), calls, kit.entries, memory.len());
+    machine.roles = roles;
+    machine.space_words = space_words;
     machine.ring_words = ring_words;
-    work(&mut machine, &*protocol, &memory)
+    work(&mut machine, declared, &memory)
 }
 
 /// A hasher for fingerprints, which are random already.

@@ -58,7 +58,7 @@ fn entries(story: &Story, switches: bool) -> Vec<Entry> {
             time: 0,
             name: name.into(),
             text,
-            source: source(moment.at),
+            source: source(moment.at.as_ref()),
             record,
             holds: None,
         };

@@ -5,11 +5,12 @@
 
 use crate::addressing::SpaceWords;
 use crate::calls::Call;
-use crate::host::{self, SPACE, Source, address};
+use crate::code::{Code, Declared, Source};
+use crate::host::{SPACE, address};
 use crate::machine::{Scene, Step, Violation};
 use crate::op::{Op, WordId};
 use crate::ringing::{self, RingWords};
-use crate::search::{self, Subject};
+use crate::search;
 use evidence::{Event, Kind, Place, Purpose, Record};
 use shootdown::{CpuId, CpuSet, Operation, PAGE_SIZE, Point, SpaceId};
 
@@ -80,7 +81,7 @@ pub enum What {
 }
 
 /// One thing that happened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Moment {
     /// Where.
     pub cpu: CpuId,
@@ -127,17 +128,24 @@ pub struct Impossible {
 ///
 /// # Errors
 /// [`Impossible`] if a step cannot be taken where it comes.
-pub fn retell(subject: &dyn Subject, scene: &Scene, steps: &[Step]) -> Result<Story, Impossible> {
-    let (mut places, mut space_words, mut ring_words) = (Vec::new(), None, None);
-    let told = search::with_machine(subject, scene, |machine, protocol, memory| {
-        places = name_words(protocol, scene.cpus, memory.len());
+pub fn retell(code: &dyn Code, scene: &Scene, steps: &[Step]) -> Result<Story, Impossible> {
+    let (mut places, mut roles) = (Vec::new(), Vec::new());
+    let (mut space_words, mut ring_words) = (None, None);
+    let told = search::with_machine(code, scene, |machine, declared, memory| {
+        places = name_words(declared, scene.cpus, memory.len());
+        roles.clone_from(&machine.roles);
         space_words = machine.space_words.clone();
         ring_words = machine.ring_words.clone();
         machine.log = Some(Vec::new());
-        machine.walk(memory, steps)
+        let walked = search::bounded(|| machine.walk(memory, steps));
+        // More to learn than there is room for.
+        let last = |step: &Step| Impossible {
+            number: steps.len() - 1,
+            step: *step,
+        };
+        walked.unwrap_or_else(|| steps.last().map(last).map_or(Ok(Default::default()), Err))
     });
     let (moments, violation) = told?;
-    let roles = host::roles();
     let mut teller = Teller {
         places,
         numbers: vec![0; scene.cpus],
@@ -168,11 +176,7 @@ pub fn retell(subject: &dyn Subject, scene: &Scene, steps: &[Step]) -> Result<St
 }
 
 /// The places of the words that have one.
-fn name_words(
-    protocol: &dyn shootdown::Protocol<host::Host>,
-    cpus: usize,
-    words: usize,
-) -> Vec<u64> {
+fn name_words(declared: &Declared, cpus: usize, words: usize) -> Vec<u64> {
     let mut places = vec![0; words];
     let all = || CpuSet::first(cpus).into_iter();
     for initiator in all() {
@@ -181,16 +185,13 @@ fn name_words(
             target,
             initiator: Some(initiator),
         };
-        if let Some(word) = protocol.head(initiator) {
-            name(
-                &mut places[usize::from(word.id().0)],
-                place(Purpose::Head, None),
-            );
+        if let Some(word) = declared.head(initiator) {
+            name(&mut places[usize::from(word.0)], place(Purpose::Head, None));
         }
         for target in all().filter(|&target| target != initiator) {
-            if let Some(word) = protocol.slot(target, initiator) {
+            if let Some(word) = declared.slot(target, initiator) {
                 name(
-                    &mut places[usize::from(word.id().0)],
+                    &mut places[usize::from(word.0)],
                     place(Purpose::Slot, Some(target)),
                 );
             }
@@ -411,6 +412,7 @@ impl Teller {
                 self.push(None, *cpu, Kind::Stale, page, 1);
             }
             Violation::Panic { cpu, .. }
+            | Violation::Silent { cpu, .. }
             | Violation::Livelock { cpu }
             | Violation::Foreign { cpu, .. } => {
                 let invariant = u64::from(violation.names().unwrap_or(0));

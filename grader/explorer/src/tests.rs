@@ -7,6 +7,7 @@ mod again;
 mod comes;
 mod foreign;
 mod kernel;
+mod liar;
 mod membership;
 mod parallel;
 mod random;
@@ -52,7 +53,7 @@ fn queue(machine: &Host, cpus: usize) -> Box<dyn Protocol<Host>> {
 }
 
 /// Looks at every state, and says that there is nothing to find.
-fn assert_holds(name: &str, subject: &dyn Subject, scene: &Scene) {
+fn assert_holds(name: &str, subject: &dyn Code, scene: &Scene) {
     let outcome = verify(subject, scene, 5_000_000);
     let (cpus, memory) = (scene.cpus, scene.memory);
     assert!(
@@ -326,7 +327,7 @@ fn a_line_of_the_source_that_is_not_the_protocol_s() {
     };
     let sent = story.moments.iter().find(sent).unwrap();
     assert!(
-        sent.at.unwrap().file().ends_with("textbook.rs"),
+        sent.at.as_ref().unwrap().file().ends_with("textbook.rs"),
         "{:?}",
         sent.at
     );

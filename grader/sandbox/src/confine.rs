@@ -100,6 +100,7 @@ fn watch_over(
     command.args(words).env_clear();
     let child = command.spawn();
     let mut child = child.map_err(said("starting the program"))?;
+    leave_pipes().map_err(said("leaving the program's pipes"))?;
     let status = child.wait().map_err(said("waiting for the program"))?;
     // With the first process of a namespace all others end; without one they have to be found.
     if let Some(mut first) = first {
@@ -108,6 +109,17 @@ fn watch_over(
     }
     tree::end_all_below();
     end_as(status)
+}
+
+/// Leaves the program its pipes for what it is told and says: when it closes them, they are closed.
+fn leave_pipes() -> std::io::Result<()> {
+    let nothing = fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    rustix::stdio::dup2_stdout(&nothing)?;
+    Ok(())
 }
 
 /// Ends as the program did.

@@ -4,7 +4,8 @@
 //!    namespaces for processes and the network, limits for all the rest. [`Layers`] says which there are; they are
 //!    found by trying, never by version numbers.
 //! 2. **A limit is not a failure of the host, nor a slow host a limit.** What a program may use is counted in CPU
-//!    time, memory and bytes. Time on the wall only guards against a host that stands still: see [`Ended::Stalled`].
+//!    time, memory and bytes. Time on the wall only guards against a host that stands still ([`Ended::Stalled`]), and
+//!    against a program that has nothing to do and owes something ([`Ended::Idle`]).
 //! 3. **Nothing is left behind.** Whatever the program started ends with it.
 //!
 //! A process restricts itself and then becomes the program, since restricting a child from outside needs code that
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod confine;
+mod conversation;
 mod filter;
 mod layers;
 mod policy;
@@ -23,6 +25,7 @@ mod supervise;
 mod tree;
 
 pub use confine::start_up;
+pub use conversation::{Conversation, Silence, start};
 pub use layers::Layers;
 pub use policy::{Limits, Policy};
 pub use supervise::{Ended, Limit, Report, run};

@@ -17,6 +17,8 @@ pub struct Usage {
     pub memory: u64,
     /// Processes and threads.
     pub processes: usize,
+    /// Whether a process runs, is ready to, or waits for a disk: not so if all wait for what somebody else does.
+    pub busy: bool,
 }
 
 struct Process {
@@ -26,6 +28,7 @@ struct Process {
     pages: u64,
     /// It has ended, and its parent has not asked how.
     dead: bool,
+    busy: bool,
 }
 
 /// The numbers in `/proc/PID/stat`, after the name, which may hold anything.
@@ -36,6 +39,7 @@ fn read(pid: i32) -> Option<Process> {
     let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
     Some(Process {
         dead: matches!(fields.first(), Some(&("Z" | "X"))),
+        busy: matches!(fields.first(), Some(&("R" | "D"))),
         parent: fields.get(1)?.parse().ok()?,
         // utime, stime, and those of the children that were waited for.
         ticks: number(11)? + number(12)? + number(13)? + number(14)?,
@@ -77,6 +81,7 @@ pub fn usage(root: Pid) -> Usage {
         ticks += process.ticks;
         usage.memory += process.pages * page_size() as u64;
         usage.processes += process.threads;
+        usage.busy |= process.busy;
     }
     let second = clock_ticks_per_second().max(1);
     usage.cpu = Duration::from_millis(ticks * 1000 / second);

@@ -1,21 +1,19 @@
 //! Checking a solution: what a lab's manifest asks for, one check after the other.
 //!
-//! Nothing that the solution prints counts. The explorer's verdict comes from its own search, the machine's from
-//! the evidence channel, judged on the host.
+//! Nothing that the solution prints counts. The explorer's search is here, and the solution only answers what it does;
+//! the machine's verdict comes from the evidence channel, judged on the host.
 
 mod machine;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use explorer::scenes::{self, Named};
+use explorer::{Answerer, Broken, Code as _, LIMIT, View, explored, schedule, transfers};
 
+use super::answers::Starter;
 use super::court::{Court, Trust};
 use super::rig::{NotBuilt, Rig, Shared};
 use super::see::Run;
@@ -23,10 +21,8 @@ use super::{Check, Kind, Lab, rules};
 use crate::status::{Doing, Failure};
 use crate::workspace::Workspace;
 
-/// How long exploring one check's scenes may take: the slowest takes seconds.
-const EXPLORING: Duration = Duration::from_secs(120);
-/// How much an explorer may say, in bytes.
-const MOST: u64 = 4 << 20;
+/// In how many schedules transfers are counted.
+const SCHEDULES: usize = 100;
 /// The compiler's messages are shown up to so many lines.
 const LINES: usize = 40;
 
@@ -68,8 +64,9 @@ pub struct Solution<'l> {
     rig: Option<Rig>,
     /// The run, if it is a script, once made.
     run: Option<Run>,
-    /// The explorer with the solution in it, once built.
-    explorer: Option<PathBuf>,
+    /// How its answering program is started, and that program, once built.
+    starter: Starter,
+    answerer: Option<Answerer<'static>>,
     /// What was measured: instructions, and transfers of a hundred schedules.
     instructions: Option<u64>,
     transfers: Option<u64>,
@@ -101,7 +98,8 @@ impl<'l> Solution<'l> {
             shared: shared.clone(),
             rig,
             run: None,
-            explorer: None,
+            starter: Starter::new(&shared.kit, trust),
+            answerer: None,
             instructions: None,
             transfers: None,
         })
@@ -144,17 +142,13 @@ impl<'l> Solution<'l> {
         Ok(None)
     }
 
-    /// The explorer with the solution in it.
-    ///
-    /// # Errors
-    /// [`NotBuilt`].
-    pub fn explorer(&mut self) -> Result<PathBuf, NotBuilt> {
-        if let Some(built) = &self.explorer {
-            return Ok(built.clone());
+    /// The solution, to be explored.
+    fn answerer(&mut self) -> Result<Answerer<'static>, NotBuilt> {
+        if let Some(built) = self.answerer.take() {
+            return Ok(built);
         }
-        let built = self.rig()?.explorer()?;
-        self.explorer = Some(built.clone());
-        Ok(built)
+        let program = self.rig()?.explorer()?;
+        Ok(self.starter.answerer(program, self.lab.sends()))
     }
 
     /// The kernel with the solution in it.
@@ -236,123 +230,85 @@ impl<'l> Solution<'l> {
     }
 
     fn transfers(&mut self, check: &Check) -> Result<Outcome, Failure> {
-        let program = match self.explorer() {
-            Ok(program) => program,
+        let code = match self.answerer() {
+            Ok(code) => code,
             Err(why) => return not_built(why),
         };
-        let mut command = Command::new(program);
-        for scene in &check.scenes {
-            command.args(["--scene", scene]);
+        let all = scenes(check)?;
+        let counts = all
+            .iter()
+            .map(|named| transfers(&code, &named.scene, SCHEDULES, 0));
+        let count: Option<u64> = counts.sum();
+        if let Some(fault) = code.fault() {
+            return Err(Failure::host(fault));
         }
-        command.args(["--transfers", "100", "--json"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let child = command
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| Failure::host(format!("starting the explorer: {error}")))?;
-        let said = listen(child, EXPLORING)?.unwrap_or_default();
-        let counts: Vec<u64> = said
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok()?["transfers"].as_u64())
-            .collect();
-        if counts.len() < check.scenes.len() {
+        self.answerer = Some(code);
+        let Some(count) = count else {
             return Ok(failed(Told {
                 seen: "the schedules could not be run to their ends".into(),
                 ..Told::default()
             }));
-        }
-        let count = counts.iter().sum();
+        };
         self.transfers = Some(count);
         let again = format!(
-            "cargo kit explore {} {} --scene {} --transfers 100",
+            "cargo kit explore {} {} --scene {} --transfers {SCHEDULES}",
             self.lab.number,
             self.file.display(),
             check.scenes.join(" --scene ")
         );
-        let said = format!("{count} transfers of cache lines in 100 schedules; {{}} will do");
+        let said =
+            format!("{count} transfers of cache lines in {SCHEDULES} schedules; {{}} will do");
         Ok(within(check, count, &said, again))
     }
 
     fn explore(&mut self, check: &Check) -> Result<Outcome, Failure> {
-        let program = match self.explorer() {
-            Ok(program) => program,
+        let code = match self.answerer() {
+            Ok(code) => code,
             Err(why) => return not_built(why),
         };
-        let mut command = Command::new(program);
-        for scene in &check.scenes {
-            command.args(["--scene", scene]);
-        }
-        command.arg("--json").stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
-        let child = command
-            .spawn()
-            .map_err(|error| Failure::host(format!("starting the explorer: {error}")))?;
-        let Some(said) = listen(child, EXPLORING)? else {
-            return Ok(failed(Told {
-                seen: format!(
-                    "exploring did not end within {} seconds: does a call loop without asking the machine \
-                     for anything?",
-                    EXPLORING.as_secs()
-                ),
-                ..Told::default()
-            }));
-        };
         let mut states = 0;
-        for line in said.lines() {
-            let Ok(found) = serde_json::from_str::<Value>(line) else {
-                continue;
-            };
-            if found["violation"].is_string() {
-                return Ok(failed(self.violation(&found)));
+        for named in scenes(check)? {
+            let explored = explored(&code, &named, LIMIT, None, View::default());
+            if let Some(fault) = code.fault() {
+                return Err(Failure::host(fault));
             }
-            if found["complete"] == Value::Bool(false) {
+            if let Some(broken) = &explored.broken {
+                return Ok(failed(self.broken(named.name, broken)));
+            }
+            if !explored.complete {
                 return Ok(failed(Told {
                     seen: format!(
                         "scene {} has more states than the explorer looks at: nothing was found, which proves \
                          nothing",
-                        found["scene"]
+                        named.name
                     ),
                     ..Told::default()
                 }));
             }
-            states += found["states"].as_u64().unwrap_or(0);
+            states += explored.states;
         }
-        let done = said
-            .lines()
-            .filter(|line| line.contains("\"complete\":true"))
-            .count();
-        if done < check.scenes.len() {
-            return Ok(failed(Told {
-                seen: "the explorer ended before it had looked at every scene".into(),
-                ..Told::default()
-            }));
-        }
+        self.answerer = Some(code);
         Ok(Outcome::Passed(format!("{states} states, all of them")))
     }
 
-    fn violation(&self, found: &Value) -> Told {
-        let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
-        let mut seen = text("violation");
-        for more in [text("words"), text("rule")] {
+    fn broken(&self, scene: &str, broken: &Broken) -> Told {
+        let mut seen = broken.violation.clone();
+        for more in [broken.words.as_deref().unwrap_or_default(), broken.rule] {
             if !more.is_empty() {
                 let _ = write!(seen, "\n{more}");
             }
         }
-        let steps = found["schedule"].as_array().map(|steps| {
-            let lines = steps.iter().filter_map(Value::as_str);
-            let header = format!("scene {}\n", text("scene"));
-            lines.fold(header, |all, line| all + line + "\n")
-        });
+        let header = format!("scene {scene}\n");
+        let lines = broken.steps.iter().map(|&step| schedule::line(step) + "\n");
         Told {
-            invariant: found["invariant"].as_u64().map(|number| number as u8),
+            invariant: broken.invariant,
             seen,
-            picture: text("lanes"),
-            schedule: steps,
+            picture: broken.lanes.clone(),
+            schedule: Some(lines.fold(header, |all, line| all + &line)),
             again: Some(format!(
-                "cargo kit explore {} {} --scene {}",
+                "cargo kit explore {} {} --scene {scene}",
                 self.lab.number,
                 self.file.display(),
-                text("scene")
             )),
         }
     }
@@ -362,6 +318,14 @@ impl<'l> Solution<'l> {
 pub fn missing(check: &Check, passed: &BTreeMap<String, bool>) -> Option<String> {
     let mut depends = check.depends.iter();
     depends.find(|id| passed.get(*id) != Some(&true)).cloned()
+}
+
+/// The scenes of a check.
+fn scenes(check: &Check) -> Result<Vec<Named>, Failure> {
+    let found = check.scenes.iter().map(|name| {
+        scenes::find(name).ok_or_else(|| Failure::host(format!("there is no scene {name}")))
+    });
+    found.collect()
 }
 
 fn failed(told: Told) -> Outcome {
@@ -410,35 +374,4 @@ fn within(check: &Check, measured: u64, said: &str, again: String) -> Outcome {
         again: Some(again),
         ..Told::default()
     })
-}
-
-/// What a program says until it ends; `None` if it has to be ended.
-fn listen(mut child: Child, limit: Duration) -> Result<Option<String>, Failure> {
-    let Some(mut output) = child.stdout.take() else {
-        unreachable!("it is a pipe");
-    };
-    let reader = thread::spawn(move || {
-        let mut said = Vec::new();
-        let _ = output.by_ref().take(MOST).read_to_end(&mut said);
-        said
-    });
-    let begun = Instant::now();
-    let ended = loop {
-        let state = child
-            .try_wait()
-            .map_err(|error| Failure::host(format!("waiting for the explorer: {error}")))?;
-        if state.is_some() || reader.is_finished() && begun.elapsed() > limit {
-            break state.is_some();
-        }
-        if begun.elapsed() > limit {
-            break false;
-        }
-        thread::sleep(Duration::from_millis(5));
-    };
-    if !ended {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    let said = reader.join().unwrap_or_default();
-    Ok(ended.then(|| String::from_utf8_lossy(&said).into_owned()))
 }

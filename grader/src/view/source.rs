@@ -53,18 +53,20 @@ fn is_schedule(text: &str) -> bool {
     first.is_some_and(|line| line.starts_with("scene "))
 }
 
-/// Takes the steps of a schedule, here or, with a student's file, in the program that is built around it.
+/// Takes the steps of a schedule.
 fn of_schedule(file: &Path, text: &str, of: What) -> Result<Chart, Failure> {
-    let name = match of {
-        What::Protocol(name) => name,
+    let (scene, steps) = schedule::read(text).map_err(|error| wrong(file, &error))?;
+    let (name, story) = match of {
+        What::Protocol(name) => {
+            let story = explore::quietly(|| retell(&name, &scene.scene, &steps));
+            (name.word(), story)
+        }
         What::Lab(number) => {
-            let said = explore::replayed(number, file)?;
-            let found = of_json(file, &said)?.into_iter().next();
-            return found.ok_or_else(|| wrong(file, "the explorer told nothing of it"));
+            let story = explore::retold(number, &scene, &steps)?;
+            ("student".to_owned(), story)
         }
     };
-    let (scene, steps) = schedule::read(text).map_err(|error| wrong(file, &error))?;
-    let story = explore::quietly(|| retell(&name, &scene.scene, &steps)).map_err(|impossible| {
+    let story = story.map_err(|impossible| {
         let line = schedule::line(impossible.step);
         wrong(
             file,
@@ -75,7 +77,7 @@ fn of_schedule(file: &Path, text: &str, of: What) -> Result<Chart, Failure> {
         )
         .advise("--of PROTOCOL or --of LAB says whose it is")
     })?;
-    Ok(showing::chart(&name.word(), &scene, &story))
+    Ok(showing::chart(&name, &scene, &story))
 }
 
 fn of_run(file: &Path, bytes: &[u8], key: Option<Key>) -> Result<Chart, Failure> {

@@ -6,11 +6,11 @@ use super::{plain, scoreboard, textbook};
 use crate::machine::Machine;
 use crate::search::with_machine;
 use crate::state::State;
-use crate::{Scene, Step, Subject, scenes, shortest};
+use crate::{Code, Scene, Step, scenes, shortest};
 use std::collections::BTreeSet;
 
 /// How many different states there are, or the fewest steps to where a rule is broken.
-fn by_schedules(subject: &dyn Subject, scene: &Scene) -> Result<usize, usize> {
+fn by_schedules(subject: &dyn Code, scene: &Scene) -> Result<usize, usize> {
     with_machine(subject, scene, |machine, _, memory| {
         let mut seen = BTreeSet::new();
         let (mut fewest, mut schedules) = (None, vec![Vec::new()]);

@@ -5,7 +5,7 @@ use crate::machine::Machine;
 use crate::search::with_machine;
 use crate::state::State;
 use crate::textbook::Mutation;
-use crate::{Scene, Subject, Violation, scenes};
+use crate::{Code, Scene, Violation, scenes};
 use std::collections::{BTreeSet, HashSet};
 
 /// What comes of a scene.
@@ -96,7 +96,7 @@ fn where_waits_fail(machine: &mut Machine<'_>, mut state: State) -> State {
 /// Holds one against the other. How many states there are, and how many were looked at when reduced; `None` if there
 /// are more than `limit`.
 pub fn compare(
-    subject: &dyn Subject,
+    subject: &dyn Code,
     scene: &Scene,
     limit: usize,
     what: &str,
@@ -142,9 +142,9 @@ fn small() -> impl Iterator<Item = scenes::Named> {
 fn a_reduction_that_changes_what_comes_of_a_scene() {
     for named in small() {
         let limit = 200_000;
-        for subject in [&scoreboard as &dyn Subject, &resending] {
-            let (whole, reduced) = compare(subject, &named.scene, limit, named.name)
-                .unwrap_or_else(|| panic!("SMALL {}", named.name));
+        for subject in [&scoreboard as &dyn Code, &resending] {
+            let (whole, reduced) =
+                compare(subject, &named.scene, limit, named.name).expect("a small scene");
             if named.name == "both" {
                 assert!(reduced * 100 < whole, "{reduced} states of {whole}");
             }
@@ -157,8 +157,7 @@ fn a_reduction_that_changes_what_comes_of_a_scene() {
         let mutations = plain().chain(elsewhere);
         for mutation in mutations {
             let what = format!("{mutation:?} in {}", named.name);
-            compare(&textbook(mutation), &named.scene, limit, &what)
-                .unwrap_or_else(|| panic!("SMALL {what}"));
+            compare(&textbook(mutation), &named.scene, limit, &what).expect("a small scene");
         }
     }
 }

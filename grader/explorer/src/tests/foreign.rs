@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use crate::search::with_machine;
 use crate::state::State;
 use crate::textbook::Mutation;
-use crate::{Scene, Step, Subject, scenes, shortest};
+use crate::{Code, Scene, Step, scenes, shortest};
 use stateright::{Checker, Model, Property};
 use std::sync::{Mutex, PoisonError};
 
@@ -68,7 +68,7 @@ impl Model for Foreign {
 }
 
 /// How many states there are, or the fewest steps to where a rule is broken, says stateright.
-fn by_stateright(subject: &dyn Subject, scene: &Scene) -> Result<usize, usize> {
+fn by_stateright(subject: &dyn Code, scene: &Scene) -> Result<usize, usize> {
     with_machine(subject, scene, |machine, _, memory| {
         let start = machine
             .start(memory)
@@ -83,7 +83,7 @@ fn by_stateright(subject: &dyn Subject, scene: &Scene) -> Result<usize, usize> {
     })
 }
 
-fn by_own_search(subject: &dyn Subject, scene: &Scene) -> Result<usize, usize> {
+fn by_own_search(subject: &dyn Code, scene: &Scene) -> Result<usize, usize> {
     let outcome = shortest(subject, scene, 100_000);
     match outcome.found {
         None => {
@@ -107,12 +107,12 @@ fn a_search_that_differs_from_a_foreign_engine_s() {
         "enters",
         "user-back",
     ] {
-        for subject in [&scoreboard as &dyn Subject, &global_lock] {
+        for subject in [&scoreboard as &dyn Code, &global_lock] {
             let own = by_own_search(subject, &named(name));
             assert_eq!(by_stateright(subject, &named(name)), own, "{name}");
         }
     }
-    for (subject, name) in [(&queue as &dyn Subject, "one"), (&resending, "lost")] {
+    for (subject, name) in [(&queue as &dyn Code, "one"), (&resending, "lost")] {
         let own = by_own_search(subject, &named(name));
         assert_eq!(by_stateright(subject, &named(name)), own, "{name}");
     }

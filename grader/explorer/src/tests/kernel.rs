@@ -3,10 +3,10 @@
 use super::{assert_holds, global_lock, queue, scoreboard, textbook};
 use crate::report::verdict;
 use crate::textbook::Mutation;
-use crate::{Subject, Violation, retell, scenes, shortest};
+use crate::{Code, Violation, retell, scenes, shortest};
 
 /// What is found in a scene by the shortest way, and the invariant that is blamed.
-fn blamed(subject: &dyn Subject, name: &str) -> Option<(Violation, u8)> {
+fn blamed(subject: &dyn Code, name: &str) -> Option<(Violation, u8)> {
     let scene = scenes::find(name).expect("a scene").scene;
     let found = shortest(subject, &scene, 1_000_000).found?;
     let story = retell(subject, &scene, &found.steps).expect("its own steps");
@@ -17,7 +17,7 @@ fn blamed(subject: &dyn Subject, name: &str) -> Option<(Violation, u8)> {
 #[test]
 fn a_right_protocol_that_breaks_over_the_kernel_s_pages_or_an_nmi() {
     for named in scenes::kernel_all() {
-        for subject in [&scoreboard as &dyn Subject, &global_lock] {
+        for subject in [&scoreboard as &dyn Code, &global_lock] {
             assert_holds(named.name, subject, &named.scene);
         }
         assert_holds(named.name, &textbook(Mutation::None), &named.scene);
@@ -44,7 +44,7 @@ fn an_nmi_between_acknowledgement_and_invalidation_that_nobody_sees() {
     );
     assert_eq!(invariant, 5);
     // These acknowledge when they have invalidated.
-    for subject in [&queue as &dyn Subject, &global_lock] {
+    for subject in [&queue as &dyn Code, &global_lock] {
         assert_eq!(blamed(subject, "nmi-user"), None);
     }
 }

@@ -3,10 +3,10 @@
 use super::{plain, scoreboard, textbook};
 use crate::parallel::{Ended, search};
 use crate::search::with_machine;
-use crate::{Scene, Subject, scenes, verify};
+use crate::{Code, Scene, scenes, verify};
 
 /// How many states `threads` threads find, by a machine that knows nothing at first; `None` if a rule is broken.
-fn by_threads(subject: &dyn Subject, scene: &Scene, limit: usize, threads: usize) -> Option<usize> {
+fn by_threads(subject: &dyn Code, scene: &Scene, limit: usize, threads: usize) -> Option<usize> {
     with_machine(subject, scene, |machine, _, memory| {
         let start = machine.start(memory).ok()?;
         match search(machine, &start, limit, threads) {

@@ -210,7 +210,7 @@ fn ended(report: &Report) -> Result<(), NotBuilt> {
         Ended::Signal(signal) => Err(NotBuilt::Compiler(format!(
             "the compiler was ended by signal {signal}: it is too deep for it\n{said}"
         ))),
-        Ended::Stalled => Err(Failure::host(format!(
+        Ended::Idle | Ended::Stalled => Err(Failure::host(format!(
             "the compiler used {} s of CPU time in {} s: this host stands still",
             Duration::as_secs(&report.cpu),
             LIMITS.wall
