@@ -99,7 +99,7 @@ fn a_line_of_a_solution_that_stands_in_the_students_tree() {
         ),
         ("gdb/README.md", line(script, "initiators=1,3,5"), script),
         (
-            "labs/manifest.toml",
+            "labs/05-answer/handout.md",
             line("labs/manifest.toml", "any number"),
             "labs/manifest.toml",
         ),

@@ -22,8 +22,10 @@ pub const TOP: [(&str, bool); 18] = [
     ("target", false),
 ];
 
-/// Of that, what is left out: tests that need solutions, or show one.
-pub const LEFT_OUT: [&str; 5] = [
+/// Of that, what is left out: the page for instructors, and tests that need solutions, or show one.
+pub const LEFT_OUT: [&str; 7] = [
+    "grader/README.md",
+    "grader/tests/authoring.rs",
     "grader/tests/grade",
     "grader/tests/handout.rs",
     "grader/tests/labs.rs",
@@ -38,8 +40,9 @@ pub const LABS: [&str; 2] = ["lab", "rig"];
 pub const PAGES: [&str; 2] = ["handout.md", "hints.md"];
 
 /// What they read in any case, and may copy: a line of a solution that stands there too gives nothing away.
-pub const READ: [&str; 4] = [
+pub const READ: [&str; 5] = [
     "README.md",
+    "grader/src/mutate/page.rs",
     "kernel/shootdown/src",
     "labs/lab/src",
     "shell/REFERENCE.md",
