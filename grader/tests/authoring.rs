@@ -104,7 +104,10 @@ fn a_folder_of_a_lab_that_nobody_listed() {
 
 #[test]
 fn labs_elsewhere_that_grading_or_a_handout_takes_for_the_kit_s() {
-    for words in [&["handout", "/nowhere"][..], &["grade", "5", "/nowhere"]] {
+    for words in [
+        &["handout", "/nowhere"][..],
+        &["grade", "--lab", "5", "/nowhere"],
+    ] {
         let output = Command::new(KIT)
             .args(words)
             .env("KIT_LABS", "/nowhere")
