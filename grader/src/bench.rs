@@ -1,18 +1,19 @@
 //! `kit bench`: what the kernel measures on itself for several CPU counts, how fast machines start, how fast
-//! gdb's questions are answered, how fast the explorer is, and how fast the viewer draws.
+//! gdb's questions are answered, how fast the explorer is, how fast the viewer draws, and what grading takes.
 //!
 //! Instructions are counted, so a guest number is the same on every host. Times of the host are only
 //! comparable within one run, so each is printed as a ratio to the first.
 
 mod explorer;
 mod gdb;
+mod grading;
 mod viewer;
 
 use std::collections::BTreeMap;
 use std::env;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use crate::machine::Machine;
@@ -42,21 +43,36 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub starts: u32,
 
-    /// Measure only how fast machines start
-    #[arg(long, conflicts_with_all = ["gdb_only", "explorer_only", "viewer_only"])]
-    pub start_only: bool,
+    /// Grade so many different copies of a solution, as a batch
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub copies: u32,
 
-    /// Measure only how fast gdb's questions are answered
-    #[arg(long, conflicts_with_all = ["explorer_only", "viewer_only"])]
-    pub gdb_only: bool,
+    /// Grade one solution so often, and compare the reports
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub repeats: u32,
 
-    /// Measure only how many states a second the explorer looks at
-    #[arg(long, conflicts_with = "viewer_only")]
-    pub explorer_only: bool,
+    /// Measure only this
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub only: Option<What>,
+}
 
-    /// Measure only how fast the viewer draws, in Chromium
-    #[arg(long)]
-    pub viewer_only: bool,
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// How fast machines start
+    Start,
+    /// What the kernel measures on itself
+    Guest,
+    /// How fast gdb's questions are answered
+    Gdb,
+    /// How many states a second the explorer looks at
+    Explorer,
+    /// How fast the viewer draws, in Chromium
+    Viewer,
+    /// What grading takes: each lab, and a batch
+    Grading,
+    /// Whether a solution that is graded again and again has the same report each time
+    Repeat,
 }
 
 /// Measures and prints.
@@ -67,19 +83,22 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let kit = env::current_exe()
         .map_err(|error| Failure::host(format!("finding kit itself: {error}")))?;
     let machine = Machine::new(&kit).timeout(LIMIT);
-    let start = if args.gdb_only || args.explorer_only || args.viewer_only {
-        Vec::new()
-    } else {
-        starts(&machine, args.starts)?
+    let asked = |what| args.only.is_none_or(|only| only == what);
+    let start = match asked(What::Start) {
+        true => starts(&machine, args.starts)?,
+        false => Vec::new(),
     };
-    let all = !args.start_only && !args.gdb_only && !args.explorer_only && !args.viewer_only;
-    let guest = all.then(|| guests(&machine)).transpose()?;
-    let stub = (all || args.gdb_only)
-        .then(|| gdb::measure(&kit))
-        .transpose()?;
-    let explorer = (all || args.explorer_only).then(explorer::measure);
-    let viewer = (all || args.viewer_only)
+    let guest = asked(What::Guest).then(|| guests(&machine)).transpose()?;
+    let stub = asked(What::Gdb).then(|| gdb::measure(&kit)).transpose()?;
+    let explorer = asked(What::Explorer).then(explorer::measure);
+    let viewer = asked(What::Viewer)
         .then(|| viewer::measure(&kit))
+        .transpose()?;
+    let grading = asked(What::Grading)
+        .then(|| grading::measure(&kit, args.copies))
+        .transpose()?;
+    let repeated = asked(What::Repeat)
+        .then(|| grading::repeat(&kit, args.repeats))
         .transpose()?;
     if args.json {
         let guest = guest.map(|guest| {
@@ -94,7 +113,9 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
             "{}",
             json!({ "start_to_prompt": start, "guest": guest, "gdb": stub,
                 "explorer": explorer.map(|explorer| explorer.json()),
-                "viewer": viewer.map(|viewer| viewer.json()) })
+                "viewer": viewer.map(|viewer| viewer.json()),
+                "grading": grading.map(|grading| grading.json()),
+                "equal_reports": repeated })
         );
         return Ok(());
     }
@@ -112,6 +133,12 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     }
     if let Some(viewer) = &viewer {
         viewer.print();
+    }
+    if let Some(grading) = &grading {
+        grading.print();
+    }
+    if let Some(repeated) = repeated {
+        println!("\none solution, graded {repeated} times: all reports are equal");
     }
     Ok(())
 }

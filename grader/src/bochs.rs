@@ -109,6 +109,9 @@ impl Place {
 
     /// Writes the configuration for `options`, with COM1 on the terminal `com1`. Returns Bochs' arguments.
     ///
+    /// Eight instructions count as a microsecond: with fewer the kernel's reports take longer, by its clock, than
+    /// it waits for a CPU; with more the firmware's waits cost as many more.
+    ///
     /// # Errors
     /// [`Status::Host`].
     pub fn configure(
@@ -118,7 +121,7 @@ impl Place {
     ) -> Result<Vec<OsString>, Failure> {
         let (rc, commands) = (self.file("bochsrc"), self.file("commands"));
         let text = format!(
-            "cpu: model=corei7_haswell_4770, count={}, ips=1000000, reset_on_triple_fault=0\n\
+            "cpu: model=corei7_haswell_4770, count={}, ips=8000000, reset_on_triple_fault=0\n\
              memory: guest={memory}, host={memory}\n\
              romimage: file={BOCHS_BIOS}\nvgaromimage: file={BOCHS_VGA}\n\
              ata0-master: type=cdrom, path=\"{}\", status=inserted\n\

@@ -5,11 +5,13 @@ use clap::{Args, Parser, Subcommand};
 use crate::bench::{self, BenchArgs};
 use crate::doctor;
 use crate::explore::{self, ExploreArgs};
+use crate::export::{self, ExportArgs};
 use crate::gdb::{self, GdbArgs};
 use crate::grade::{self, GradeArgs};
 use crate::handout::{self, HandoutArgs};
 use crate::image::{self, ImageArgs};
 use crate::labs::{self, command::LabsArgs};
+use crate::model::{self, ModelArgs};
 use crate::run::{self, Outcome, RunArgs};
 use crate::say;
 use crate::setup::{self, Policy};
@@ -53,6 +55,8 @@ enum Command {
     /// Try every interleaving of a shootdown protocol, on the host
     #[command(after_help = explore::STATUS)]
     Explore(ExploreArgs),
+    /// Check the formal model of the scoreboard protocol with Spin, or hold a run against it
+    Model(ModelArgs),
     /// The labs: start one, check your solution, get a hint
     Labs(LabsArgs),
     /// Grade a submission: a verdict from evidence, whoever wrote it
@@ -60,6 +64,8 @@ enum Command {
     Grade(GradeArgs),
     /// Write the students' tree: all that the labs need, without solutions, hidden checks or history
     Handout(HandoutArgs),
+    /// Make what a course's platform needs to grade with this kit, or convert reports for it
+    Export(ExportArgs),
     /// Measure, and print ratios within one run
     Bench(BenchArgs),
 }
@@ -91,9 +97,11 @@ impl Cli {
             Some(Command::Trace(args)) => trace::trace(&args),
             Some(Command::View(args)) => view::view(&args),
             Some(Command::Explore(args)) => explore::explore(&args),
+            Some(Command::Model(args)) => model::model(&args),
             Some(Command::Labs(args)) => labs::command::labs(&args),
             Some(Command::Grade(args)) => grade::grade(&args),
             Some(Command::Handout(args)) => handout::handout(&args).map(|()| Outcome::Done),
+            Some(Command::Export(args)) => export::export(&args),
             Some(Command::Bench(args)) => bench::bench(&args).map(|()| Outcome::Done),
         }
     }

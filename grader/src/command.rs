@@ -6,6 +6,7 @@ use std::thread;
 
 use crate::evidence;
 use crate::gdb::Channel;
+use crate::kvm;
 use crate::options::{Accel, Apic, Board, Boot, MachineOptions, Threads};
 use crate::setup::OVMF_FILE;
 use crate::status::{Failure, Status};
@@ -33,13 +34,11 @@ pub enum Com1 {
 }
 
 /// Arguments common to all machines. QEMU exits at a reset, so a triple fault ends the run.
-const ALWAYS: [&str; 8] = [
+const ALWAYS: [&str; 6] = [
     "-nodefaults",
     "-display",
     "none",
     "-no-reboot",
-    "-cpu",
-    "max",
     "-device",
     "isa-debug-exit,iobase=0xf4,iosize=0x04",
 ];
@@ -69,9 +68,7 @@ pub fn arguments(
     medium: Medium<'_>,
 ) -> Result<Vec<OsString>, Failure> {
     if options.accel == Accel::Kvm {
-        return Err(Failure::new(Status::Usage, "KVM is refused: a stale translation may never show under it")
-            .advise("where the host is itself virtual its hypervisor shadows the page tables, and lessons would lie")
-            .advise("leave out --accel kvm: TCG keeps a stale entry until it is invalidated, as hardware does"));
+        kvm::check(options)?;
     }
     if options.deterministic && options.threads == Threads::Multi {
         return Err(Failure::new(
@@ -88,7 +85,10 @@ pub fn arguments(
         "-m",
         &options.memory.to_string(),
     ]);
-    push(&["-accel", threads(options, session)]);
+    push(&match options.accel {
+        Accel::Kvm => ["-cpu", kvm::CPU, "-accel", "kvm"],
+        Accel::Tcg => ["-cpu", "max", "-accel", threads(options, session)],
+    });
     if options.deterministic {
         push(&[
             "-icount",
@@ -317,6 +317,7 @@ mod tests {
     fn kvm_accepted_where_staleness_never_shows() {
         let options = MachineOptions {
             accel: Accel::Kvm,
+            lab: Some(1),
             ..Default::default()
         };
         let refused = arguments(&options, Session::default(), Com1::Pipes, medium());

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read};
-use rustix::stdio;
 
 use crate::child::Emulator;
 use crate::input::{Input, Read};
@@ -111,7 +110,7 @@ impl Console<'_> {
         if self.input.wanted() {
             add(
                 TYPED,
-                PollFd::from_borrowed_fd(stdio::stdin(), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.wiring.from, PollFlags::IN),
             );
         }
         if let (true, true, Some(input)) = (self.watch.ready(), self.input.waiting(), &qemu.input) {
@@ -208,7 +207,7 @@ impl Console<'_> {
     /// Moves what was typed towards the machine, which gets it once its shell is there to take it.
     fn type_in(&mut self, qemu: &Emulator, typed: bool) -> Option<Ending> {
         if typed {
-            match self.input.take(stdio::stdin()) {
+            match self.input.take(self.wiring.from) {
                 Ok(Read::More) => {}
                 Ok(Read::Leave) => return Some(Ending::Left),
                 Err(error) => return Some(Ending::Broken(format!("reading the input: {error}"))),

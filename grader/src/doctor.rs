@@ -229,11 +229,11 @@ fn cores() -> Finding {
 }
 
 fn kvm() -> Finding {
-    let found = match Path::new("/dev/kvm").exists() {
-        true => "/dev/kvm is here, but not used: stale translations may not show under it",
-        false => "no /dev/kvm, and none needed",
+    let found = match crate::kvm::lacks() {
+        None => "there, for --accel kvm only: stale translations may not show under it".to_owned(),
+        Some(why) => format!("{why}; none is needed"),
     };
-    Finding::useful("kvm", Ok(found.to_owned()), "", "")
+    Finding::useful("kvm", Ok(found), "", "")
 }
 
 fn no_canary() -> Finding {

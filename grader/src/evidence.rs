@@ -39,7 +39,11 @@ pub fn with_key(options: &MachineOptions) -> Result<MachineOptions, Failure> {
     Ok(options)
 }
 
-fn new_key() -> Result<Key, Failure> {
+/// A key that nobody can guess.
+///
+/// # Errors
+/// [`crate::status::Status::Host`] when the system gives no random bytes.
+pub fn new_key() -> Result<Key, Failure> {
     let source = Path::new("/dev/urandom");
     let mut bytes = [0; 16];
     File::open(source)

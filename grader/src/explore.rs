@@ -57,6 +57,10 @@ pub struct ExploreArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scenes", "limit", "sample", "schedule"])]
     pub replay: Option<PathBuf>,
 
+    /// Write what breaks a rule to FILE as a script for `kit run` that parks CPUs at points in that order, if that suffices
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+
     /// Draw with ASCII only
     #[arg(long)]
     pub ascii: bool,
@@ -172,6 +176,17 @@ pub(crate) fn retold(
         .map_or(Ok(story), |fault| Err(Failure::host(fault)))
 }
 
+/// The options with which the kernel runs with the same code in it.
+fn machine(args: &ExploreArgs) -> String {
+    match (args.what, &args.file) {
+        (What::Protocol(name), _) => format!("--proto {}", name.word()),
+        (What::Lab(number), None) => format!("--lab {number}"),
+        (What::Lab(number), Some(file)) => {
+            format!("--lab {number} --solution {}", file.display())
+        }
+    }
+}
+
 /// Does something in which a panic of the explored code is a finding, and says nothing of it.
 pub(crate) fn quietly<T>(does: impl FnOnce() -> T) -> T {
     std::panic::set_hook(Box::new(|_| {}));
@@ -197,7 +212,14 @@ fn words(args: &ExploreArgs) -> Vec<OsString> {
         option("--sample", Some(runs.to_string().into()));
         option("--seed", Some(args.seed.to_string().into()));
     }
-    for (name, file) in [("--schedule", &args.schedule), ("--replay", &args.replay)] {
+    if args.script.is_some() {
+        option("--machine", Some(machine(args).into()));
+    }
+    for (name, file) in [
+        ("--schedule", &args.schedule),
+        ("--replay", &args.replay),
+        ("--script", &args.script),
+    ] {
         if let Some(file) = file {
             option(name, Some(file.into()));
         }

@@ -6,13 +6,16 @@
 //! 3. **There is a report, whatever happens** ([`report`]), written whole after every check; what is in it is not done
 //!    again.
 
+pub mod batch;
 pub mod digest;
 pub mod feedback;
+pub mod intake;
 pub mod one;
 pub mod report;
 pub mod show;
+pub mod similarity;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -21,18 +24,20 @@ use crate::labs::rig::Shared;
 use crate::run;
 use crate::status::{Failure, Status};
 use crate::workspace::Workspace;
+use batch::BatchArgs;
 use one::{Grader, Order};
 use report::{Outcome, Passed};
 
 /// Arguments of `kit grade`.
 #[derive(Args, Clone, Debug)]
 pub struct GradeArgs {
-    /// The solution
-    file: PathBuf,
+    /// The solution; with --out also a folder or an archive that it is in
+    #[arg(required_unless_present = "batch")]
+    file: Option<PathBuf>,
 
-    /// The lab's number
-    #[arg(long)]
-    lab: u8,
+    /// The lab's number; with --out there may be several, or none for whatever was handed in
+    #[arg(long, value_name = "N", required_unless_present = "out")]
+    lab: Vec<u8>,
 
     /// Who submitted it; else the file's name
     #[arg(long)]
@@ -53,6 +58,9 @@ pub struct GradeArgs {
     /// Print JSON: one object a check, then the report
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    batch: BatchArgs,
 }
 
 /// Does what the arguments say. The points make no difference to the status.
@@ -60,17 +68,28 @@ pub struct GradeArgs {
 /// # Errors
 /// [`Status::Usage`] for a lab that is not there, [`Status::Host`] if the host failed.
 pub fn grade(args: &GradeArgs) -> Result<run::Outcome, Failure> {
+    let mut words = vec!["grade", "--tier", &args.tier];
+    words.extend(args.reveal.then_some("--reveal"));
+    let (file, batch) = (args.file.as_deref(), &args.batch);
+    if let Some(outcome) = batch.run(file, &args.lab, args.json, &words)? {
+        return Ok(outcome);
+    }
+    let (Some(file), [lab]) = (file, args.lab.as_slice()) else {
+        let message = "one solution and one lab were expected";
+        return Err(Failure::new(Status::Usage, message)
+            .advise("with --out several labs, folders and archives are graded"));
+    };
     let workspace = Workspace::find()?;
     let manifest = Manifest::read(&workspace)?;
     let shared = Shared::of_this_program(&workspace)?;
-    let name = args.file.file_name().unwrap_or(args.file.as_os_str());
+    let name = file.file_name().unwrap_or(file.as_os_str());
     let order = Order {
         name: args
             .name
             .clone()
             .unwrap_or_else(|| name.to_string_lossy().into_owned()),
-        solution: regular(&args.file),
-        lab: manifest.lab(args.lab)?,
+        solution: regular(file),
+        lab: manifest.lab(*lab)?,
         report: args.report.as_deref(),
     };
     let grader = Grader::new(&shared, &args.tier, args.reveal)?;
@@ -96,9 +115,9 @@ pub fn grade(args: &GradeArgs) -> Result<run::Outcome, Failure> {
 }
 
 /// A file that is a file, and can be read.
-fn regular(file: &PathBuf) -> Result<PathBuf, String> {
+fn regular(file: &Path) -> Result<PathBuf, String> {
     match std::fs::symlink_metadata(file) {
-        Ok(data) if data.is_file() => Ok(file.clone()),
+        Ok(data) if data.is_file() => Ok(file.to_path_buf()),
         Ok(_) => Err(format!("{} is no regular file", file.display())),
         Err(error) => Err(format!("{}: {error}", file.display())),
     }

@@ -149,6 +149,8 @@ pub struct Scenario {
     pub see: String,
     /// What `cargo kit run` needs besides.
     pub options: String,
+    /// Only Bochs shows it.
+    pub bochs: bool,
     /// The whole file.
     pub script: String,
 }
@@ -185,8 +187,27 @@ impl Scenario {
             symptom: need("symptom")?,
             see: need("see")?,
             options: find("options").unwrap_or_default(),
+            bochs: match find("machine").as_deref() {
+                None => false,
+                Some("bochs") => true,
+                Some(other) => return Err(format!("{name}: `{other}` is no machine: bochs")),
+            },
             script: script.to_owned(),
         })
+    }
+
+    /// What comes between `cargo kit run` and the script.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let machine = if self.bochs {
+            "--machine bochs"
+        } else {
+            "--deterministic"
+        };
+        match self.options.is_empty() {
+            true => machine.to_owned(),
+            false => format!("{machine} {}", self.options),
+        }
     }
 
     /// The same script with nothing broken, which expects the opposite of every symptom.
@@ -243,15 +264,15 @@ pub fn table(scenarios: &[Scenario]) -> String {
     for (index, invariant) in INVARIANTS.iter().enumerate() {
         let number = index + 1;
         for scenario in scenarios.iter().filter(|one| one.invariant == number) {
-            let options = if scenario.options.is_empty() {
-                String::new()
-            } else {
-                format!(" {}", scenario.options)
-            };
             let _ = writeln!(
                 page,
-                "| I{number} | {} | {} | {} | `cargo kit run --deterministic{options} --script {FOLDER}/{}`, then `{}` |",
-                invariant.rule, scenario.broken, scenario.symptom, scenario.name, scenario.see
+                "| I{number} | {} | {} | {} | `cargo kit run {} --script {FOLDER}/{}`, then `{}` |",
+                invariant.rule,
+                scenario.broken,
+                scenario.symptom,
+                scenario.words(),
+                scenario.name,
+                scenario.see
             );
         }
         let (broken, file, test) = invariant.host;

@@ -287,10 +287,16 @@ impl Lab {
         if self.module.is_some() { "rs" } else { "tlb" }
     }
 
+    /// What a student's own copy is called.
+    #[must_use]
+    pub fn file(&self) -> String {
+        format!("{}.{}", self.folder, self.extension())
+    }
+
     /// The student's own copy: there is one after `kit labs start`.
     #[must_use]
     pub fn work(&self, workspace: &Workspace) -> PathBuf {
-        work(workspace).join(format!("{}.{}", self.folder, self.extension()))
+        work(workspace).join(self.file())
     }
 
     /// `file`, or the student's own copy.

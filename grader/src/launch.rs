@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use sandbox::{Layers, Limits};
+use sandbox::{Layers, Limits, Starts};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::bochs::{self, Line, Place};
@@ -200,7 +200,7 @@ impl Prepared {
             readable,
             writable: writable.chain(["/dev/null".into()]).collect(),
             environment: Vec::new(),
-            forks: false,
+            starts: Starts::Threads,
             limits: MACHINE,
             layers,
         }

@@ -7,13 +7,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use evidence::Key;
+use rustix::stdio;
 use sandbox::Layers;
 
 use crate::child::MachineExit;
 use crate::command::Session;
 use crate::input::Source;
 use crate::launch::{Prepared, emulator};
-use crate::options::{Apic, Board, Boot, MachineOptions, Threads};
+use crate::options::{Accel, Apic, Board, Boot, MachineOptions, Threads};
 use crate::output::Output;
 use crate::setup::Policy;
 use crate::status::{Doing, Failure, Status};
@@ -162,6 +163,13 @@ impl Machine {
         self
     }
 
+    /// The host's own processor, by KVM.
+    #[must_use]
+    pub fn kvm(mut self) -> Self {
+        self.options.accel = Accel::Kvm;
+        self
+    }
+
     /// A host thread for each vCPU, cores or not.
     #[must_use]
     pub fn threaded(mut self) -> Self {
@@ -267,6 +275,7 @@ impl Machine {
     fn wiring(&self, until_prompt: bool) -> Wiring<'static> {
         Wiring {
             source: Source::None,
+            from: stdio::stdin(),
             output: Output::kept(),
             terminal: None,
             signals: None,

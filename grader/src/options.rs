@@ -206,7 +206,8 @@ pub enum Accel {
     /// Translated: keeps a stale TLB entry until it is invalidated, as hardware does
     #[default]
     Tcg,
-    /// Refused for now: stale entries may not show
+    /// The host's own processor, by KVM: for measuring, and for its hypercall that sends interrupts. Stale entries may
+    /// not show, so lessons that need them refuse it
     Kvm,
 }
 

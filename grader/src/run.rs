@@ -147,6 +147,7 @@ fn boot(
     let output = Output::lines(stdio::stdout(), args.quiet && !person);
     let wiring = Wiring {
         source,
+        from: stdio::stdin(),
         output,
         terminal: raw.as_ref(),
         signals: Some(signals),

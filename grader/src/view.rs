@@ -15,6 +15,7 @@ use crate::run::{self, Outcome, RunArgs};
 use crate::say;
 use crate::status::{Doing, Failure};
 
+pub mod live;
 pub mod page;
 mod source;
 
@@ -23,8 +24,12 @@ mod source;
 pub struct ViewArgs {
     /// Evidence (`kit run --evidence FILE`), a schedule (`kit explore --schedule FILE`), or JSON with charts
     /// in it (`kit explore --json`, reports); two files are shown side by side
-    #[arg(value_name = "FILE", num_args = 0..=2, required_unless_present_any = ["command", "script"], conflicts_with_all = ["command", "script"])]
+    #[arg(value_name = "FILE", num_args = 0..=2, required_unless_present_any = ["command", "script", "live"], conflicts_with_all = ["command", "script", "live"])]
     pub files: Vec<PathBuf>,
+
+    /// Run the machine, and serve a page to this host's browsers alone that follows it, its console beside it
+    #[arg(long, conflicts_with_all = ["command", "script", "page", "chart"])]
+    pub live: bool,
 
     /// Write the page to this file; else to FILE.html, or shootdown.html for a run made at once
     #[arg(long, value_name = "OUT.html")]
@@ -53,6 +58,9 @@ pub struct ViewArgs {
 /// [`crate::status::Status::Usage`] for a file in which nothing can be shown; a run made at once that failed
 /// fails with its own status once its page is written.
 pub fn view(args: &ViewArgs) -> Result<Outcome, Failure> {
+    if args.live {
+        return live::follow(&args.run);
+    }
     if args.files.is_empty() {
         return view_run(args);
     }

@@ -1,5 +1,6 @@
 //! What a run is connected to, and what is left of it.
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crate::child::MachineExit;
@@ -28,15 +29,17 @@ pub enum Ending {
     Stuck,
     /// A signal asked us to end.
     Signal(i32),
-    /// Standard input or output failed.
+    /// The input or output failed.
     Broken(String),
 }
 
 /// How to run the loop.
 #[derive(Debug)]
 pub struct Wiring<'a> {
-    /// What standard input is.
+    /// What the input is.
     pub source: Source,
+    /// Where it comes from: standard input, or something in its place.
+    pub from: BorrowedFd<'a>,
     /// Where the machine's output goes.
     pub output: Output<'a>,
     /// The terminal, if the shell has one.

@@ -19,8 +19,8 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the workspace: from the folder Cargo names when it runs us, else from the current folder,
-    /// else from where this program lies.
+    /// Finds the workspace: from the folder Cargo names when it runs us, else from where this program lies, else from
+    /// the current folder. That comes last: it may be a submission, which may hold a tree of its own.
     ///
     /// # Errors
     /// [`Status::Usage`] when none of the three is inside the kit's tree.
@@ -28,8 +28,8 @@ impl Workspace {
         let exe = env::current_exe().ok();
         let starts = [
             env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
-            env::current_dir().ok(),
             exe.clone(),
+            env::current_dir().ok(),
         ];
         let root = starts
             .iter()

@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::KIT;
 use explorer::{Answerer, Code as _, LIMIT, View, explored, scenes};
 use grader::labs::answers::Starter;
-use sandbox::{Layers, Limits, Policy};
+use sandbox::{Layers, Limits, Policy, Starts};
 
 /// What is answered for a scene of two CPUs: no words of its own.
 const BUILT: &str = r#"{"Built":[1,{"words":[],"heads":[null,null],"slots":[null,null,null,null],"lines":null,"sends":false}]}"#;
@@ -49,7 +49,7 @@ impl Hostile {
                 readable: Vec::new(),
                 writable: vec![folder.clone()],
                 environment: Vec::new(),
-                forks: true,
+                starts: Starts::Programs,
                 limits,
                 layers: Layers::NONE,
             };
@@ -105,7 +105,7 @@ fn a_program_that_does_anything_but_answer() {
             "used too much: processes",
         ),
         (
-            r#"s=x; while :; do s="$s$s"; done"#,
+            "head -c 300M /dev/zero | tail -c 300M | sleep 100",
             "used too much: memory",
         ),
         (
@@ -178,6 +178,15 @@ fn a_program_that_lives_on_when_nobody_asks() {
         std::thread::sleep(Duration::from_millis(5));
     }
     panic!("it lives on");
+}
+
+#[test]
+fn a_program_that_somebody_kills_taken_for_wrong_code() {
+    let mut hostile = Hostile::new(r#"read -r _; echo "$built"; read -r _; kill -KILL $$"#);
+    hostile.limits.cpu = 100;
+    let (_, fault) = hostile.explored();
+    let fault = fault.expect("the host's fault");
+    assert!(fault.contains("somebody killed"), "{fault}");
 }
 
 #[test]

@@ -256,7 +256,7 @@ fn a_wrong_command_line_booting_something() {
         &["--apic", "x3apic"],
         &["--proto", "a b"],
         &["--script", "/nonexistent/script"],
-        &["--accel", "kvm"],
+        &["--accel", "kvm", "--deterministic"],
         &["--deterministic", "--threads", "multi"],
         &["--release", "--debug"],
     ];

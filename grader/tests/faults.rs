@@ -7,23 +7,13 @@ use std::time::Duration;
 use common::KIT;
 use grader::invariants::{self, Scenario};
 use grader::machine::{Machine, Outcome};
-use grader::options::Apic;
+use grader::machines;
 use grader::status::Status;
 
-fn machine(options: &str) -> Machine {
-    let mut machine = Machine::new(KIT)
-        .deterministic()
-        .timeout(Duration::from_secs(300));
-    let mut words = options.split_ascii_whitespace();
-    while let Some(option) = words.next() {
-        let value = words.next().unwrap();
-        machine = match option {
-            "--append" => machine.word(value),
-            "--apic" if value == "xapic" => machine.apic(Apic::Xapic),
-            _ => panic!("a scenario's option that tests do not know: {option} {value}"),
-        };
-    }
-    machine
+fn machine(words: &str) -> Machine {
+    machines::machine(KIT, words)
+        .unwrap()
+        .timeout(Duration::from_secs(300))
 }
 
 fn run(options: &str, script: &str) -> Outcome {
@@ -52,7 +42,7 @@ fn scenarios() -> Vec<Scenario> {
 #[test]
 fn a_broken_invariant_that_shows_no_symptom() {
     for scenario in scenarios() {
-        succeed(&scenario.name, &scenario.options, &scenario.script);
+        succeed(&scenario.name, &scenario.words(), &scenario.script);
     }
 }
 
@@ -60,7 +50,7 @@ fn a_broken_invariant_that_shows_no_symptom() {
 fn a_symptom_without_the_fault() {
     for scenario in scenarios() {
         let name = format!("{}, without its fault", scenario.name);
-        succeed(&name, &scenario.options, &scenario.mended());
+        succeed(&name, &scenario.words(), &scenario.mended());
     }
 }
 

@@ -15,7 +15,7 @@ use grader::machine::Machine;
 use grader::status::Status;
 use grader::workspace::Workspace;
 use rustix::process::Signal;
-use sandbox::{Layers, Limits, Policy};
+use sandbox::{Layers, Limits, Policy, Starts};
 use tempfile::TempDir;
 
 /// A submission's folder, and the report on it.
@@ -113,6 +113,15 @@ fn a_wrong_solution_whose_feedback_leaves_something_out() {
         assert!(!told.is_empty(), "{failed:#?}");
         assert!(!told.contains("grade-"), "a private name: {told}");
     }
+    let again = failed.reproduce.as_ref().unwrap();
+    let script = "--script lab-5-two-of-three.tlb";
+    assert!(
+        again.lines().count() == 2
+            && again.lines().all(|line| line.ends_with(script))
+            && again
+                .contains("\nin the kernel: cargo kit trace --judge --lab 5 --solution labs/work/"),
+        "{again}"
+    );
     let skipped = report
         .checks
         .iter()
@@ -140,6 +149,34 @@ fn a_submission_that_cannot_be_graded_taken_for_a_zero_or_a_failure_of_the_host(
         assert_eq!(report.outcome, Outcome::NotGradable, "{reason}");
         assert!(report.reason.contains(reason), "{}", report.reason);
         assert_eq!(report.points, 0);
+    }
+}
+
+/// What code can do to a process without anything unsafe, alone: it fails the check in which it does, by a name.
+#[test]
+fn a_solution_that_harms_its_own_process_taken_for_the_host_s_failure() {
+    let right = String::from_utf8(of(5, "reference.rs")).unwrap();
+    let begins = "        let mut served = 0;\n";
+    let recursion = "        fn deeper(n: u64) -> u64 { if n == u64::MAX { n } else { deeper(n + 1) ^ deeper(n + 2) } }\n        \
+                     if deeper(served.into()) == 1 { return 1; }\n";
+    for (does, told) in [
+        ("        while served == 0 {}\n", "used up its CPU time"),
+        (
+            recursion,
+            "crashed: does a call go on into itself without end?",
+        ),
+    ] {
+        let source = right.replace(begins, &format!("{begins}{does}"));
+        assert_ne!(source, right);
+        let (report, output) = Desk::new().grade(5, Some(source.as_bytes()), &[]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(report.outcome, Outcome::Graded, "{}", report.reason);
+        let mut checks = report.checks.iter();
+        let failed = checks.find(|check| check.passed == Passed::No).unwrap();
+        assert!(
+            failed.name == "one" && failed.actual.contains(told),
+            "{failed:#?}"
+        );
     }
 }
 
@@ -172,7 +209,7 @@ fn a_tier_that_is_silently_lowered() {
         readable: Vec::new(),
         writable: Vec::new(),
         environment: std::env::vars().collect(),
-        forks: true,
+        starts: Starts::Programs,
         limits: Limits {
             cpu: 600,
             memory: 4 << 30,

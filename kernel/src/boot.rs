@@ -3,7 +3,8 @@
 use crate::machine;
 use crate::options::Options;
 use crate::{
-    channel, commands, gdb, println, protocols, random, space, symbols, thread, trap, watchdog,
+    channel, commands, gdb, println, protocols, random, space, symbols, thread, transports, trap,
+    watchdog,
 };
 use alloc::format;
 use alloc::vec::Vec;
@@ -30,6 +31,8 @@ pub struct Facts {
     pub platform: acpi::Platform,
     /// The local APICs' mode.
     pub apic: Mode,
+    /// What address translation uses.
+    pub addressing: Features,
     /// The CPUs that did not come up: their APIC ids.
     pub missing: Vec<u32>,
     /// How the timers were calibrated.
@@ -68,13 +71,14 @@ pub fn run(boot: BootInfo, given: &'static [protocols::Entry]) -> ! {
     if let Some(word) = options.unknown {
         println!("boot: the command line's `{word}` is not understood and was left out");
     }
+    let addressing = choose_addressing(&options);
     frames::init(&boot);
     paging::init(&boot);
     heap::init();
     gdb::init(&boot, &options);
     give_interrupt_stacks();
     thread::adopt_idle("idle 0".into());
-    let facts = start_machine(boot, options);
+    let facts = start_machine(boot, options, addressing);
     FACTS.call_once(|| facts);
     thread::spawn("shell", CpuSet::only(CpuId::BOOT), None, commands::shell)
         .expect("a thread for the shell");
@@ -91,7 +95,7 @@ fn give_interrupt_stacks() {
 
 /// Brings up interrupt controllers, timers, protocols and the other CPUs, in the order in which
 /// they need each other.
-fn start_machine(boot: BootInfo, options: Options) -> Facts {
+fn start_machine(boot: BootInfo, options: Options, addressing: Features) -> Facts {
     let (names, script) = open_initrd(boot.initrd);
     symbols::init(names);
     let platform = acpi::discover(boot.rsdp, &|start, length| {
@@ -100,6 +104,7 @@ fn start_machine(boot: BootInfo, options: Options) -> Facts {
     let apic = choose_mode(options.apic);
     apic::enable(apic);
     ap::set_boot_id(apic::id());
+    transports::init(options.transport);
     pic::init(1 << uart::COM1.irq());
     let calibration = apic::timer::calibrate(platform.pm_timer);
     watchdog::set_after(match options.patience_turns {
@@ -110,7 +115,6 @@ fn start_machine(boot: BootInfo, options: Options) -> Facts {
     watchdog::locks::init();
     sync::on_owed_preemption(thread::pay_owed);
 
-    say_mode(options.mode);
     let mut others = other_processors(&platform);
     others.extend(options.phantom);
     // Ready, with no request pending, before a second CPU runs (I13).
@@ -118,7 +122,7 @@ fn start_machine(boot: BootInfo, options: Options) -> Facts {
     for cpu in CpuSet::first(others.len() + 1) {
         hw::trace::init(cpu);
     }
-    space::init();
+    space::init(others.len() + 1, options.pcids);
     commands::use_protocol(options.protocol);
     watchdog::beat::init(&platform, options.deadline_ms);
     gdb::open(&platform, &options);
@@ -135,6 +139,7 @@ fn start_machine(boot: BootInfo, options: Options) -> Facts {
         options,
         platform,
         apic,
+        addressing,
         missing,
         calibration,
         script,
@@ -152,8 +157,11 @@ fn open_channel(options: &Options, cpus: usize, apic: Mode) {
         seed: options.seed,
         protocol: protocols::in_use().name,
         apic: apic.name(),
-        mode: shootdown::Mode::Plain.name(),
+        mode: hw::tlb::mode().name(),
     };
+    if options.followed {
+        channel::follow();
+    }
     if !channel::open(key, &header) {
         println!("boot: the evidence channel is left out: there is no debug console at port 0xe9");
     }
@@ -173,25 +181,21 @@ fn choose_mode(wanted: Option<Mode>) -> Mode {
     wanted.filter(|_| best == Mode::X2Apic).unwrap_or(best)
 }
 
-/// Says why the mode of address translation that was asked for is not the one in use.
-fn say_mode(wanted: Option<shootdown::Mode>) {
-    let Some(wanted) = wanted.filter(|&wanted| wanted != shootdown::Mode::Plain) else {
-        return;
-    };
+/// Chooses the mode of address translation by what the CPU has, once and for all.
+fn choose_addressing(options: &Options) -> Features {
     let cpu = hw::cpuid::features();
     let cpu = Features {
         pcid: cpu.pcid,
         invpcid: cpu.invpcid,
         pti: false,
     };
-    match wanted.features().on(cpu) {
-        Err(missing) => {
-            println!("boot: mode {wanted} is refused: {missing}; the plain operations are in use")
-        }
-        Ok(_) => println!(
-            "boot: mode {wanted} is refused: this kernel has page tables for the plain operations only"
-        ),
+    let (features, refused) = options.addressing.on(cpu);
+    let mode = shootdown::Mode::choose(features).expect("INVPCID is used with PCIDs only");
+    if let (Some(refused), Some(wanted)) = (refused, options.addressing.mode) {
+        println!("boot: mode {wanted} is refused: {refused}; the {mode} operations are in use");
     }
+    hw::tlb::choose(mode, features.pti);
+    features
 }
 
 /// Whether the direct map shows these physical bytes.

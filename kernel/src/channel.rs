@@ -39,6 +39,9 @@ static WRITTEN: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
 /// Which CPUs hold [`ENCODER`] or wait for it: an NMI there must do neither, nor halt the CPU.
 static BUSY: [AtomicBool; MAX_CPUS] = [const { AtomicBool::new(false) }; MAX_CPUS];
 
+/// Whether somebody follows the machine: then records are not kept until there are many.
+static FOLLOWED: AtomicBool = AtomicBool::new(false);
+
 /// Whether every record is written to the channel.
 pub fn lossless() -> bool {
     LOSSLESS.load(Acquire)
@@ -58,14 +61,32 @@ pub fn open(key: Key, header: &Header<&str>) -> bool {
     true
 }
 
+/// From now on a CPU writes its records out whenever it has time.
+pub fn follow() {
+    FOLLOWED.store(true, Release);
+}
+
 /// This CPU has recorded something: it writes its records out if there are many. In any context.
 pub fn recorded() {
+    write_if(BATCH);
+}
+
+/// This CPU has time, or has run for a while: if somebody follows the machine, it writes its records out.
+/// In any context.
+pub fn pause() {
+    if FOLLOWED.load(Relaxed) {
+        write_if(1);
+    }
+}
+
+/// Writes this CPU's records out if there are `enough`.
+fn write_if(enough: u64) {
     if !lossless() {
         return;
     }
     let _off = Off::new();
     let me = percpu::cpu();
-    if trace::begun(me) - WRITTEN[me.index()].load(Relaxed) >= BATCH {
+    if trace::begun(me) - WRITTEN[me.index()].load(Relaxed) >= enough {
         let outermost = with_encoder(me, TRIES, |encoder| {
             if let Some(encoder) = encoder {
                 write_out(encoder, me, false);

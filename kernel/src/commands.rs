@@ -56,6 +56,7 @@ impl System for Kernel {
             Request::Ipi(args) => shoot::ipi(args, output),
             Request::Stop(args) => stop::stop(args, output),
             Request::Resume(args) => stop::resume(args, output),
+            Request::Deliver(args) => park::deliver(args, output),
             Request::Mem(_) => inspect::mem(output),
             Request::Regs(args) => inspect::regs(args, output),
             Request::Backtrace(args) => inspect::backtrace(args, output),
@@ -73,9 +74,11 @@ impl System for Kernel {
             Request::Probe(args) => memory::probe(args, output),
             Request::Tlb(args) => see::tlb(args, output),
             Request::Watch(args) => watch::watch(args, output),
+            Request::Pcids(args) => inspect::pcids(args, output),
             Request::Witness(args) => see::witness(args, output),
             Request::Run(args) => run::run(args, output),
             Request::Proto(args) => shoot::proto(args, output),
+            Request::Transport(args) => shoot::transport(args, output),
             Request::Scoreboard(_) => scoreboard::scoreboard(output),
             Request::Fault(args) => fault::fault(args, output),
             Request::Break(args) => park::set_break(args, output),
@@ -227,6 +230,16 @@ fn no_result(error: job::NoResult) -> Failure {
         }
         _ => failure,
     }
+}
+
+/// Refuses what only makes sense where a stale translation stays until it is invalidated.
+fn shows_staleness() -> Result<(), Failure> {
+    if hw::cpuid::kvm() {
+        let why = "KVM runs this machine: a host that is itself virtual shadows the page tables, and stale translations \
+            may never show";
+        return Err(Failure::new(why).hint("cargo kit run, without --accel kvm"));
+    }
+    Ok(())
 }
 
 /// The CPU that acts where a command names none, and the home of the shell's own thread.

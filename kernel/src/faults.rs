@@ -8,10 +8,12 @@
 //! takes no lock that another CPU may hold, and allocates nothing.
 
 mod act;
+mod held;
 mod nmi;
 mod pending;
 mod slots;
 
+pub use held::{deliver, held, lose};
 pub use nmi::answer as answer_nmi;
 pub use pending::{abandoned, settle_overdue, withholds_eoi};
 
@@ -27,7 +29,7 @@ use hw::apic::Mode;
 use hw::percpu;
 use hw::sync::Lock;
 use shell::fault::{Action, Fault};
-use shootdown::{CpuId, CpuSet, Destination, Point};
+use shootdown::{CpuId, CpuSet, Destination, MAX_CPUS, Point};
 use slots::SLOTS;
 
 /// How many faults there can be.
@@ -109,6 +111,14 @@ pub fn clear(number: Option<usize>) -> usize {
         }
     }
     points::arm();
+    if !LIST
+        .lock()
+        .iter()
+        .flatten()
+        .any(|fault| fault.action == Action::Hold)
+    {
+        deliver(CpuSet::first(MAX_CPUS));
+    }
     for cpu in pending::overdue() {
         // A CPU that does not do it has worse troubles.
         let _ = job::start("settle", cpu, None, pending::settle_all).and_then(job::Job::wait);

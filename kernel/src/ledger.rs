@@ -24,9 +24,10 @@ use core::sync::atomic::{
     AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
+use hw::paging::MAX_SPACES;
 use hw::phys::PAGE_SIZE;
 use hw::{clock, interrupts, percpu};
-use shootdown::{CpuId, MAX_CPUS};
+use shootdown::{CpuId, MAX_CPUS, SpaceId};
 
 /// How many pages a CPU's book has room for. A power of 2, so that neighbouring pages never
 /// displace each other.
@@ -45,12 +46,15 @@ static BOOKS: [Book; MAX_CPUS] = [const { Book::new() }; MAX_CPUS];
 struct Book {
     /// Its last flush of all that is not global.
     flushed: AtomicU64,
+    /// By space, its last flush of what it holds of that: with PCIDs.
+    flushed_of: [AtomicU64; MAX_SPACES],
     /// The latest time that had to make room for another page's.
     displaced: AtomicU64,
     slots: [Slot; SLOTS],
 }
 
-/// When a page was last invalidated. The page is 0 while the slot changes.
+/// When a page of a space was last invalidated. The page, with the space's number in its low bits, is 0 while the slot
+/// changes.
 struct Slot {
     page: AtomicU64,
     at: AtomicU64,
@@ -60,6 +64,7 @@ impl Book {
     const fn new() -> Book {
         Book {
             flushed: AtomicU64::new(0),
+            flushed_of: [const { AtomicU64::new(0) }; MAX_SPACES],
             displaced: AtomicU64::new(0),
             slots: [const {
                 Slot {
@@ -103,12 +108,17 @@ pub fn on() -> bool {
     ON.load(Relaxed)
 }
 
-/// Enters that this CPU is about to invalidate the page of `address`, if books are kept.
+/// Enters that this CPU is about to invalidate the page of `address` of its current space, if books are kept.
 #[inline(always)]
 pub fn invalidating(address: u64) {
     if on() {
-        enter(address & !(PAGE_SIZE - 1));
+        enter(key(SpaceId(percpu::space()), address));
     }
+}
+
+/// What a slot calls the page of `address` in `space`.
+fn key(space: SpaceId, address: u64) -> u64 {
+    address & !(PAGE_SIZE - 1) | u64::from(space.0)
 }
 
 #[cold]
@@ -118,7 +128,13 @@ fn enter(page: u64) {
     BOOKS[percpu::cpu().index()].enter(page, clock::raw());
 }
 
-/// Enters that this CPU is about to drop every translation that is not global: by loading CR3, say.
+/// Enters that this CPU is about to drop all that it holds of `space`.
+pub fn flushing_of(space: SpaceId) {
+    BOOKS[percpu::cpu().index()].flushed_of[space.0 as usize % MAX_SPACES]
+        .store(clock::raw(), Release);
+}
+
+/// Enters that this CPU is about to drop every translation that is not global: by loading CR3 without PCIDs, say.
 #[inline(always)]
 pub fn flushing() {
     BOOKS[percpu::cpu().index()]
@@ -168,12 +184,13 @@ impl Last {
     }
 }
 
-/// When `cpu` last dropped its translation of `page`, as far as books were kept.
-pub fn last(cpu: CpuId, page: u64) -> Last {
+/// When `cpu` last dropped its translation of `page` of `space`, as far as books were kept.
+pub fn last(cpu: CpuId, space: SpaceId, page: u64) -> Last {
     let book = &BOOKS[cpu.index()];
-    let flushed = book.flushed.load(Acquire);
+    let of_space = book.flushed_of[space.0 as usize % MAX_SPACES].load(Acquire);
+    let flushed = book.flushed.load(Acquire).max(of_space);
     let blind = RESUMED.load(Acquire);
-    match book.invalidated(page) {
+    match book.invalidated(key(space, page)) {
         Some(at) => Last {
             at: at.max(flushed),
             perhaps: blind,

@@ -42,6 +42,7 @@ pub mod symbols;
 pub mod syscall;
 pub mod thread;
 pub mod trace;
+pub mod transports;
 pub mod trap;
 pub mod violations;
 pub mod watchdog;

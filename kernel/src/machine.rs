@@ -2,7 +2,7 @@
 //! threads and TLBs.
 
 use crate::points::{self, pass};
-use crate::{faults, ledger, protocols, space, stop, thread, watchdog};
+use crate::{faults, ledger, protocols, space, stop, thread, transports, watchdog};
 use core::hint::spin_loop;
 use core::marker::PhantomData;
 use core::sync::atomic::{
@@ -10,12 +10,12 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 use evidence::Kind;
-use hw::apic::{self, Vector};
+use hw::apic::{self, Vector, hypercall};
 use hw::percpu::{self, Counter};
 use hw::{interrupts, sync, tlb};
 use shootdown::{
-    Abandoned, Atomic, CpuId, CpuSet, Destination, Machine, Mode, Point, Request, Role, SpaceId,
-    Tlb, Value, Word, perform,
+    Abandoned, Atomic, CpuId, CpuSet, Destination, Invpcid, Machine, Mode, Pcid, Point, Request,
+    Role, SpaceId, Tlb, Value, Word, perform,
 };
 
 mod ring;
@@ -133,9 +133,51 @@ pub fn send_one(cpu: CpuId, vector: Vector) {
     }
 }
 
-/// Sends `vector` to `to`; broadcasts with one ICR write where that reaches just the online CPUs.
+/// Notes that the shootdown interrupt is sent to `cpus`, which [`arrive`] is to bring there.
+pub fn note_sent(cpus: CpuSet) {
+    note_ipi(cpus, SHOOTDOWN, false);
+}
+
+/// Has a shootdown interrupt that was noted as sent arrive at `cpu`, which may be this one.
+///
+/// # Panics
+/// As [`send_one`].
+pub fn arrive(cpu: CpuId) {
+    percpu::count(Counter::IcrWrites, 1);
+    if let Err(error) = apic::send_fixed(hw::ap::apic_id(cpu), SHOOTDOWN) {
+        stuck(error);
+    }
+}
+
+/// Sends `vector` to `to` by the transport in use: by the local APIC, or by a hypercall. Returns to how many CPUs.
 #[inline(always)]
 pub fn send(to: Destination, vector: Vector) -> u64 {
+    match transports::by_hypercall() {
+        false => send_by_apic(to, vector),
+        true => send_by_hypercall(to, vector),
+    }
+}
+
+#[cold]
+fn send_by_hypercall(to: Destination, vector: Vector) -> u64 {
+    let others = online().without(percpu::cpu());
+    let cpus = match to {
+        Destination::AllButSelf => others,
+        Destination::Each(cpus) => cpus,
+    };
+    for call in hypercall::calls(cpus, vector, hw::ap::apic_id) {
+        percpu::count(Counter::IcrWrites, 1);
+        note_ipi(call.cpus, vector, call.cpus == others);
+        if let Err(refused) = hypercall::make(call) {
+            panic!("CPU {}: {refused}", percpu::cpu());
+        }
+    }
+    cpus.len() as u64
+}
+
+/// Sends `vector` to `to`; broadcasts with one ICR write where that reaches just the online CPUs.
+#[inline(always)]
+fn send_by_apic(to: Destination, vector: Vector) -> u64 {
     match to {
         Destination::AllButSelf if BROADCAST.load(Relaxed) => {
             percpu::count(Counter::IcrWrites, 1);
@@ -195,13 +237,14 @@ impl<V: Value, R: Role> KernelWord<V, R> {
         self.0.store(value, SeqCst);
     }
 
-    /// Passes the point of a store of `value`. What is to be stored, if anything.
+    /// Passes the point of a store of `value`. What is to be stored, if anything: nothing if `make` was called,
+    /// which stores.
     #[inline(always)]
-    fn pass_store(&self, value: V) -> Option<V> {
+    fn pass_store(&self, value: V, make: Option<&dyn Fn(u64)>) -> Option<V> {
         let Some(point) = R::stored(value.bits()) else {
             return Some(value);
         };
-        pass::store(point, self.address(), value.bits()).map(V::from_bits)
+        pass::store(point, self.address(), value.bits(), make).map(V::from_bits)
     }
 }
 
@@ -217,7 +260,8 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn store(&self, value: V, order: Ordering) {
-        if let Some(value) = self.pass_store(value) {
+        let make = |bits| self.0.store(V::from_bits(bits), order);
+        if let Some(value) = self.pass_store(value, Some(&make)) {
             self.0.store(value, order);
         }
     }
@@ -229,7 +273,7 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn swap(&self, value: V, order: Ordering) -> V {
-        match self.pass_store(value) {
+        match self.pass_store(value, None) {
             Some(value) => self.0.swap(value, order),
             None => self.0.load(Relaxed),
         }
@@ -237,7 +281,7 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn fetch_or(&self, bits: V, order: Ordering) -> V {
-        match self.pass_store(bits) {
+        match self.pass_store(bits, None) {
             Some(bits) => self.0.fetch_or(bits, order),
             None => self.0.load(Relaxed),
         }
@@ -250,7 +294,7 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn compare_exchange(&self, current: V, new: V, order: Ordering) -> Result<V, V> {
-        match self.pass_store(new) {
+        match self.pass_store(new, None) {
             Some(new) => self.0.compare_exchange(current, new, order),
             None => Err(self.0.load(Relaxed)),
         }
@@ -260,7 +304,7 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 impl Tlb for Kernel {
     #[inline(always)]
     fn mode(&self) -> Mode {
-        Mode::Plain
+        tlb::mode()
     }
 
     #[inline(always)]
@@ -271,7 +315,10 @@ impl Tlb for Kernel {
     }
 
     fn reload_cr3(&self) {
-        ledger::flushing();
+        match tlb::mode().has_pcid() {
+            true => ledger::flushing_of(self.current_space()),
+            false => ledger::flushing(),
+        }
         tlb::reload_cr3();
         points::note(Kind::LoadCr3, u64::from(percpu::space()), 0);
     }
@@ -280,6 +327,51 @@ impl Tlb for Kernel {
         ledger::flushing();
         tlb::flush_global();
         points::note(Kind::FlushGlobal, 0, 0);
+    }
+
+    #[inline(always)]
+    fn current_space(&self) -> SpaceId {
+        SpaceId(percpu::space())
+    }
+
+    fn pcid(&self, space: SpaceId) -> Pcid {
+        match space {
+            SpaceId::KERNEL => Pcid::KERNEL,
+            space => space::contexts().pcid(space, percpu::cpu()),
+        }
+    }
+
+    fn forget_contexts(&self, space: SpaceId) {
+        space::contexts().forget(space);
+    }
+
+    fn invpcid(&self, what: Invpcid, space: SpaceId) {
+        let (page, kind, pcid) = match what {
+            Invpcid::Address(pcid, page) => (page, 0, pcid),
+            Invpcid::Context(pcid) => (0, 1, pcid),
+            Invpcid::AllWithGlobal => (0, 2, Pcid::KERNEL),
+            Invpcid::AllButGlobal => (0, 3, Pcid::KERNEL),
+        };
+        match what {
+            Invpcid::Context(pcid) if pcid.user() != pcid => ledger::flushing_of(space),
+            Invpcid::AllWithGlobal | Invpcid::AllButGlobal => ledger::flushing(),
+            // A user PCID's translations are those of the tables that the books are about; the kernel's come with them.
+            _ => {}
+        }
+        tlb::invpcid(what);
+        points::note(
+            Kind::Invpcid,
+            points::page_operand(page, kind),
+            u64::from(pcid.0) << 32 | u64::from(space.0),
+        );
+    }
+
+    fn invlpg_user(&self, va: u64) {
+        tlb::invalidate_user_page(va);
+    }
+
+    fn defer_user_flush(&self) {
+        tlb::defer_user_flush();
     }
 
     fn flush_caches(&self) {

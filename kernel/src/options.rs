@@ -2,15 +2,17 @@
 
 use crate::watchdog::Action;
 use evidence::Key;
-use shell::commands::Choice;
+use shell::commands::{Choice, TransportName};
 use shell::parse::number;
-use shootdown::Mode;
+use shootdown::{Mode, Wanted};
 
 /// What the command line asked for; see `cargo kit run --help` for what sets each.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The local APICs' mode; `None` for x2APIC where there is one.
     pub apic: Option<hw::apic::Mode>,
+    /// How interrupts are sent, to begin with.
+    pub transport: Option<TransportName>,
     /// The protocol to begin with, by name.
     pub protocol: &'static str,
     /// The seed of everything random.
@@ -34,14 +36,18 @@ pub struct Options {
     /// The APIC id of a processor that is not there, to see how one that does not come up is left
     /// out.
     pub phantom: Option<u32>,
-    /// The mode of address translation that was asked for, if one was.
-    pub mode: Option<Mode>,
+    /// What was asked for of address translation.
+    pub addressing: Wanted,
+    /// PCIDs are handed out below this number; `None` for all there are.
+    pub pcids: Option<u16>,
     /// Wait for gdb before the other CPUs start.
     pub gdb_wait: bool,
     /// Where the kernel's file is on gdb's host, `%` and two digits standing for a byte.
     pub exec: &'static str,
     /// The key of the evidence channel, if it is to be open.
     pub evidence: Option<Key>,
+    /// Somebody looks at the evidence while the machine runs.
+    pub followed: bool,
     /// The machine is Bochs, whose way out is another.
     pub bochs: bool,
     /// Words that nobody understood, the first of them.
@@ -54,6 +60,7 @@ impl Options {
     pub fn parse(line: &'static str) -> Options {
         let mut options = Options {
             apic: None,
+            transport: None,
             protocol: "scoreboard",
             seed: 1,
             generation: 1,
@@ -65,10 +72,12 @@ impl Options {
             watchdog: Action::GiveUp,
             deadline_ms: 0,
             phantom: None,
-            mode: None,
+            addressing: Wanted::default(),
+            pcids: None,
             gdb_wait: false,
             exec: "",
             evidence: None,
+            followed: false,
             bochs: false,
             unknown: None,
         };
@@ -91,6 +100,7 @@ impl Options {
                     _ => return None,
                 }
             }
+            "transport" => self.transport = Some(TransportName::from_name(value)?),
             "proto" => self.protocol = value,
             "seed" => self.seed = number(value).ok()?,
             "generation" => self.generation = number(value).ok()?.try_into().ok()?,
@@ -101,11 +111,20 @@ impl Options {
             "deadline" => self.deadline_ms = number(value).ok()?,
             "watchdog" => self.watchdog = Action::from_name(value)?,
             "phantom" => self.phantom = Some(number(value).ok()?.try_into().ok()?),
-            "mode" => self.mode = Some(Mode::ALL.into_iter().find(|mode| mode.name() == value)?),
+            "mode" => {
+                let named = Mode::ALL.into_iter().find(|mode| mode.name() == value)?;
+                self.addressing.mode = Some(named);
+            }
+            "nopcid" => self.addressing.pcid = false,
+            "noinvpcid" => self.addressing.invpcid = false,
+            "pti" => self.addressing.pti = true,
+            "nopti" => self.addressing.pti = false,
+            "pcids" => self.pcids = Some(number(value).ok()?.try_into().ok()?),
             "script" => self.script = true,
             "gdb" if value == "wait" => self.gdb_wait = true,
             "exec" => self.exec = value,
             "machine" if value == "bochs" => self.bochs = true,
+            "followed" => self.followed = true,
             "evidence" => self.evidence = Some(Key::from_hex(value)?),
             _ => return None,
         }

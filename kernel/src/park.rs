@@ -22,7 +22,7 @@ use hw::{percpu, sync};
 use shootdown::{Machine, Point};
 
 pub use about::Parked;
-pub use breaks::{Break, MAX_BREAKS, TooMany, all as breaks, clear, set};
+pub use breaks::{Break, MAX_BREAKS, TooMany, all as breaks, clear, set, stops_behind};
 pub use stand::{
     arrivals, ask, cancel_step, describe, engaged, is_stepping, parked, proceed, running_clock,
     step, tell, tend, untold, where_is,
@@ -56,6 +56,21 @@ pub fn reached(point: Point, operation: &Operation<'_>) {
     if !stand::take_step(parked.cpu) & !breaks::hit(&parked) {
         return;
     }
+    park(parked, interrupts_on, off);
+}
+
+/// This CPU has made the store at `point`: parks it if a break is set behind it.
+pub fn stored(point: Point, operation: &Operation<'_>) {
+    let interrupts_on = interrupts::are_enabled();
+    let off = Off::new();
+    let mut parked = Parked::new(percpu::cpu(), point, operation);
+    parked.stored = true;
+    if breaks::hit(&parked) {
+        park(parked, interrupts_on, off);
+    }
+}
+
+fn park(parked: Parked, interrupts_on: bool, off: Off) {
     if thread::is_shell() || Kernel.alone() {
         MISSED.fetch_add(1, Relaxed);
         return;

@@ -5,7 +5,10 @@ use crate::machine::Kernel;
 use crate::{job, points, protocols, thread, witness};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use evidence::Kind;
 use hw::frames::Frame;
 use hw::paging::{self, Entry, MAX_SPACES, MapError, Rights, Root, UserTables, kpage};
@@ -13,7 +16,8 @@ use hw::phys::PAGE_SIZE;
 use hw::sync::{Guard, IrqLock, Lock};
 use hw::{clock, percpu, phys};
 use shootdown::{
-    Abandoned, Acknowledged, CpuSet, Flush, Membership, Request, SpaceId, Spaces, Standard, Targets,
+    Abandoned, Acknowledged, Activation, Contexts, CpuId, CpuSet, Flush, Machine, Membership,
+    Request, SpaceId, Spaces, Standard, Targets, Tlb, Word,
 };
 use spin::Once;
 
@@ -80,10 +84,30 @@ enum Change {
     Protect,
 }
 
-/// Builds what must exist before the first space.
-pub fn init() {
-    // No CPU has PCIDs: the machine's mode is the plain one.
-    MEMBERS.call_once(|| Spaces::new(&Kernel, MAX_SPACES, 0, 2));
+/// One more than the highest PCID of a space: its user tables have that with bit 11 set.
+const PCIDS: u16 = 0x800;
+
+/// Builds what must exist before the first space, for `cpus` CPUs; each hands out the PCIDs below `pcids`, if there are
+/// any.
+pub fn init(cpus: usize, pcids: Option<u16>) {
+    let (cpus, pcids) = match Kernel.mode().has_pcid() {
+        true => (cpus, pcids.unwrap_or(PCIDS).clamp(2, PCIDS)),
+        false => (0, 2),
+    };
+    MEMBERS.call_once(|| Spaces::new(&Kernel, MAX_SPACES, cpus, pcids));
+}
+
+/// Every space's PCIDs and their generations.
+pub fn contexts() -> &'static Contexts<Kernel> {
+    members().contexts()
+}
+
+/// Whether `cpu` has PCIDs, and what it holds of `space` will count when it next activates it.
+pub fn keeps(space: SpaceId, cpu: CpuId) -> bool {
+    Kernel.mode().has_pcid() && {
+        let contexts = contexts();
+        contexts.generation(space, cpu).peek(Relaxed) == contexts.present(cpu).peek(Relaxed)
+    }
 }
 
 /// The CPUs that may hold translations of `space`; every CPU for the kernel's.
@@ -102,11 +126,19 @@ pub fn announce(space: SpaceId) -> CpuSet {
 }
 
 /// Switches this CPU from one space to another, in the order of I8 and I10. With interrupts off. `load` loads CR3.
-fn activate(from: SpaceId, to: SpaceId, mut load: impl FnMut()) {
+fn activate(from: SpaceId, to: SpaceId, mut load: impl FnMut(Activation)) {
     let mut loads = 0;
-    let mut load = |_| {
+    let mut load = |activation: Activation| {
         loads += 1;
-        load();
+        let kept = Kernel.mode().has_pcid() && activation.keep;
+        if !kept {
+            match Kernel.mode().has_pcid() {
+                true => ledger::flushing_of(to),
+                false => ledger::flushing(),
+            }
+        }
+        load(activation);
+        points::note(Kind::LoadCr3, u64::from(to.0), u64::from(kept));
     };
     match protocols::membership() {
         None => Standard.activate(&Kernel, members(), from, to, &mut load),
@@ -149,13 +181,18 @@ pub fn create() -> Option<Arc<Space>> {
     let mut spaces = SPACES.lock();
     let number = (1..MAX_SPACES).find(|&number| spaces[number].is_none())?;
     let id = SpaceId(number as u32);
+    if Kernel.mode().has_pcid() {
+        // What CPUs keep is of the space that had the number before.
+        contexts().forget(id);
+        Kernel.fence(SeqCst);
+    }
     let tables = UserTables::new(id)?;
     let space = Arc::new(Space {
         id,
         root: tables.root(),
         tables: Lock::new(tables),
         kept_back: Lock::new(Vec::new()),
-        history: Lock::new(History::new()),
+        history: Lock::new(History::new(id)),
     });
     spaces[number] = Some(space.clone());
     Some(space)
@@ -244,10 +281,8 @@ pub struct InUse {
 
 /// Switches this CPU to `space`, in the order of I8 and I10. With interrupts off.
 pub fn switch_to(space: &Space) {
-    activate(SpaceId(percpu::space()), space.id, || {
-        ledger::flushing();
-        paging::load_user(space.root);
-        points::note(Kind::LoadCr3, u64::from(space.id.0), 0);
+    activate(SpaceId(percpu::space()), space.id, |activation| {
+        paging::load_user(space.root, activation);
     });
 }
 
@@ -256,11 +291,7 @@ pub fn leave() {
     let _off = hw::interrupts::Off::new();
     let from = SpaceId(percpu::space());
     if from != SpaceId::KERNEL {
-        activate(from, SpaceId::KERNEL, || {
-            ledger::flushing();
-            paging::load_kernel();
-            points::note(Kind::LoadCr3, 0, 0);
-        });
+        activate(from, SpaceId::KERNEL, |_| paging::load_kernel());
     }
 }
 

@@ -164,6 +164,7 @@ pub fn idle() -> ! {
         hw::interrupts::disable();
         if queue::is_empty(percpu::cpu()) {
             timeslice::stop();
+            crate::channel::pause();
             hw::interrupts::wait();
         } else {
             schedule(RUNNING);
@@ -324,6 +325,7 @@ pub fn doze() {
         loan::doze_aside();
     } else if queue::is_empty(percpu::cpu()) {
         timeslice::start();
+        crate::channel::pause();
         hw::interrupts::wait();
         hw::interrupts::disable();
     } else {

@@ -14,6 +14,7 @@ use hw::{apic, pic, probe};
 const FIRST_INTERRUPT: u64 = 32;
 const DEBUG: u64 = 1;
 const NMI: u64 = 2;
+const UNDEFINED: u64 = 6;
 const GENERAL_PROTECTION: u64 = 13;
 const PAGE_FAULT: u64 = 14;
 
@@ -65,6 +66,7 @@ fn handle_other(frame: &mut Frame) {
     faults::settle_overdue();
     match frame.vector {
         V_TIMER => {
+            crate::channel::pause();
             thread::tick();
             apic::eoi();
         }
@@ -141,6 +143,9 @@ fn nmi(frame: &mut Frame) {
 }
 
 fn exception(frame: &mut Frame) {
+    if matches!(frame.vector, PAGE_FAULT | UNDEFINED) && apic::hypercall::recover(frame) {
+        return;
+    }
     if matches!(frame.vector, PAGE_FAULT | GENERAL_PROTECTION) && probe::recover(frame) {
         return;
     }

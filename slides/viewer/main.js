@@ -253,8 +253,8 @@ class App {
 
   help() { document.getElementById('help').showModal(); }
 
-  /** Shows a newer chart in place of the first, the cursor at its end if it was there. */
-  renew(chart) {
+  /** Shows a newer chart in place of the first, the cursor at its end if it was there; its events count from `first`. */
+  renew(chart, first) {
     const { view, model } = this.panes[0];
     const [at, last] = [view.cursor, view.cursor >= model.count - 1];
     const { axis, zoom, hidden, generation } = view;
@@ -265,7 +265,8 @@ class App {
     newer.filter();
     newer.setAxis(axis);
     newer.zoom = zoom;
-    newer.go(last ? now.count - 1 : at);
+    newer.go(last ? now.count - 1 : Math.max(0, at - (first - (this.first ?? 0))));
+    this.first = first;
   }
 }
 

@@ -1,6 +1,7 @@
 // Draws lanes on a surface: what is in sight, and nothing else.
 
 import { LOOKS, SPANS } from './palette.js';
+import { lower } from './model.js';
 import { ROW } from './view.js';
 
 /** The height of the CPUs' names above the lanes, and the width of the column of times. */
@@ -12,6 +13,10 @@ const MARK = 26;
 const WORDS = 40;
 /** Below so many pixels from row to row there is no room for words. */
 const LEGIBLE = 13;
+/** So many pixels lie between two times. */
+const APART = 16;
+/** The most characters of a time that its column has room for. */
+const DIGITS = 11;
 /** So many events for each pixel are looked at where they lie closer than pixels. */
 const SAMPLES = 8;
 /** Below so many pixels a span is drawn plainly. */
@@ -214,12 +219,14 @@ export class Painter {
     }
     const painted = new Map();
     const written = new Map();
+    const cursor = this.y(this.view.cursor);
     let time = -Infinity;
     for (let row = first; row < last; row++) {
       const event = this.view.rows[row];
       const cpu = this.model.cpu[event];
       const y = this.y(event);
-      if (y - time >= 16) { this.time(event, y); time = y; }
+      const attended = event === this.view.cursor;
+      if (attended || (y - time >= APART && Math.abs(y - cursor) >= APART)) { this.time(event, y); time = y; }
       const x = this.x.get(cpu);
       const before = painted.get(cpu) ?? -Infinity;
       const [name, shape] = LOOKS[this.model.look[event]] || LOOKS['.'];
@@ -234,16 +241,31 @@ export class Painter {
       if (matches?.(event)) this.surface.rect(x + MARK - 10, y - 10, this.lane - MARK - 12, 20, this.colours.focus, 0.22);
       this.mark(shape, x + MARK, y, this.colours[name]);
       if (event === this.view.cursor) this.surface.circle(x + MARK, y, 9.5, null, this.colours.focus);
-      if (notable || y - (written.get(cpu) ?? -Infinity) >= LEGIBLE) {
+      if (attended || (y - (written.get(cpu) ?? -Infinity) >= LEGIBLE && !this.outranked(event, y, notable))) {
         this.words(event, x, y, this.colours[name]);
         written.set(cpu, y);
       }
     }
   }
 
+  /** Whether the words of the cursor's event, or of one that matters more, need the place of these. */
+  outranked(event, y, notable) {
+    const { model, view } = this;
+    const close = (other) => model.cpu[other] === model.cpu[event] && Math.abs(this.y(other) - y) < LEGIBLE;
+    if (close(view.cursor)) return true;
+    if (notable) return false;
+    let at = Math.max(lower(model.notable, event) - 1, 0);
+    for (; at < model.notable.length && this.y(model.notable[at]) - y < LEGIBLE; at++) {
+      if (close(model.notable[at])) return true;
+    }
+    return false;
+  }
+
   time(event, y) {
     const { time, chart } = this.model;
-    const words = chart.clock.unit === 'step' ? String(event) : grouped(time[event] - time[0]);
+    const whole = chart.clock.unit === 'step' ? String(event) : grouped(time[event] - time[0]);
+    // The last digits tell times apart; all of them are in the panel.
+    const words = whole.length > DIGITS ? `…${whole.slice(-DIGITS + 1)}` : whole;
     this.surface.text(TIMES - 10, y, words, this.colours.dim, { size: 12, align: 'end', mono: true });
   }
 

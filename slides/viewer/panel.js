@@ -127,6 +127,8 @@ function tlbs(model, state, changed) {
   const weight = (page) => holders(page).reduce((sum, cpu) => sum + { fresh: 1, old: 100, stale: 10_000 }[state.tlbs.get(`${cpu}.${page}`).age], 0);
   const known = pages.map((page, number) => number).filter((page) => holders(page).length || state.pages.get(page));
   const listed = known.toSorted((a, b) => weight(b) - weight(a) || a - b).slice(0, PAGES).toSorted((a, b) => a - b);
+  const caption = 'TLBs, as far as is recorded';
+  if (listed.length === 0) return [element('h3', {}, caption), element('p', { class: 'note' }, 'Nothing is known of them yet.')];
   const cell = (cpu, page) => {
     const key = `${cpu}.${page}`;
     const held = state.tlbs.get(key);
@@ -138,7 +140,6 @@ function tlbs(model, state, changed) {
   const byPage = (page) => element('tr', {}, name(page, 'row'), truth(page), ...all.map((cpu) => cell(cpu, page)));
   const byCpu = (cpu) => element('tr', {}, element('th', { scope: 'row' }, `CPU ${cpu}`), ...listed.map((page) => cell(cpu, page)));
   const more = known.length > listed.length ? [element('p', { class: 'note' }, `and ${known.length - listed.length} pages more`)] : [];
-  const caption = 'TLBs, as far as is recorded';
   if (listed.length > FEW) return [table(caption, ['page', 'table', ...all.map((cpu) => `CPU ${cpu}`)], listed.map(byPage)), ...more];
   const made = table(caption, [''], [element('tr', {}, element('th', { scope: 'row' }, 'page table'), ...listed.map(truth)), ...all.map(byCpu)]);
   made.tHead.rows[0].append(...listed.map((page) => name(page, 'col')));

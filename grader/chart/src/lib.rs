@@ -20,6 +20,7 @@
 mod build;
 mod find;
 mod ledger;
+mod part;
 mod spans;
 mod state;
 mod words;

@@ -185,3 +185,51 @@ fn a_chart_that_refers_to_nothing_taken_for_one() {
     }
     assert!(find(&sound).is_ok());
 }
+
+#[test]
+fn a_part_that_says_something_else_than_the_whole() {
+    let whole = chart(false);
+    let stale = event(&whole, "read", 1);
+    assert_eq!(whole.around(&[stale], 1000), whole);
+    let count = whole.events.cpu.len();
+    for most in 1..count {
+        for wanted in 0..count {
+            let part = whole.around(&[wanted], most);
+            part.check().unwrap();
+            assert_eq!(part.events.cpu.len(), most);
+            let begin = (0..=count - most).find(|begin| {
+                part.facts
+                    .last()
+                    .unwrap()
+                    .1
+                    .starts_with(&format!("events {begin} to "))
+            });
+            let begin = begin.unwrap();
+            assert!(
+                (begin..begin + most).contains(&wanted),
+                "{wanted} of {most}"
+            );
+            for event in 0..most {
+                let words = |chart: &Chart, event: usize| {
+                    let events = &chart.events;
+                    (
+                        events.cpu[event],
+                        chart.texts[events.text[event] as usize].clone(),
+                        events.look.as_bytes()[event],
+                    )
+                };
+                assert_eq!(words(&part, event), words(&whole, begin + event));
+                assert_eq!(
+                    part.state_at(event),
+                    whole.state_at(begin + event),
+                    "{event} from {begin}"
+                );
+            }
+            let lost = |chart: &Chart| chart.arrows.iter().filter(|it| it.to.is_none()).count();
+            assert_eq!(lost(&part), lost(&whole));
+        }
+    }
+    let part = whole.around(&[stale], 6);
+    assert_eq!(part.findings.len(), whole.findings.len());
+    assert!(part.spans.iter().any(|span| span.of == Of::Stale));
+}

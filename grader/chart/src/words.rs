@@ -1,6 +1,6 @@
 //! A record's operands, as what they are.
 
-use evidence::{Event, Kind, Record};
+use evidence::{Event, Kind, Purpose, Record};
 use shootdown::{CpuId, CpuSet, Point};
 
 /// In words; empty where there is nothing to say.
@@ -11,13 +11,19 @@ pub fn operands(record: &Record) -> String {
             cpu.map_or(String::new(), |cpu| format!("{name} {cpu}, "))
         };
         let (target, initiator) = (of("target", place.target), of("initiator", place.initiator));
-        return format!("{target}{initiator}{:#x}", record.b);
+        let value = match place.purpose {
+            Purpose::Slot => record.b.to_string(),
+            Purpose::Head => format!("{:#x}", record.b),
+        };
+        return format!("{target}{initiator}{value}");
     }
     match record.event {
         Event::Kind(Kind::Begin) | Event::Point(Point::Invalidate | Point::LocalInvalidate) => {
             record.range().to_string()
         }
-        Event::Point(Point::PteStore) => record.change().to_string(),
+        Event::Point(Point::PteStore) => changed(record),
+        Event::Point(Point::Generation) => record.b.to_string(),
+        Event::Point(Point::Activate) => format!("on CPUs {}", CpuSet::from_bits(record.b)),
         Event::Kind(Kind::Holders) => {
             let online = CpuSet::from_bits(record.b);
             format!("CPUs {} of {online}", record.cpus())
@@ -46,6 +52,17 @@ pub fn operands(record: &Record) -> String {
         Event::Kind(Kind::Violation) if record.a != 0 => format!("I{}", record.a),
         _ if record.a == 0 && record.b == 0 => String::new(),
         _ => format!("{:#x} {:#x}", record.a, record.b),
+    }
+}
+
+/// A change of page-table entries: what is done, and to which pages.
+fn changed(record: &Record) -> String {
+    let does = ["maps", "replaces", "unmaps", "protects"];
+    let does = does.get((record.a & 0xfff) as usize).unwrap_or(&"changes");
+    let range = record.change();
+    match range.pages() {
+        1 => format!("{does} page {:#x} of space {}", range.start, range.space.0),
+        _ => format!("{does} {range}"),
     }
 }
 

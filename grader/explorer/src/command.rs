@@ -1,16 +1,19 @@
 //! The explorer as `kit explore` has it, for the kit's protocols and for a student's file.
 //!
 //! ```text
-//! [--scene NAME]... [--limit STATES] [--transfers RUNS] [--sample RUNS] [--seed N] [--schedule FILE] [--replay FILE] [--width N] [--ascii] [--json] [--list]
+//! [--scene NAME]... [--limit STATES] [--transfers RUNS] [--sample RUNS] [--seed N] [--schedule FILE] [--replay FILE] [--script FILE [--machine OPTIONS]] [--width N] [--ascii] [--json] [--list]
 //! ```
 //!
 //! Without `--scene` those scenes are explored in which nothing goes wrong that no protocol can help.
 //!
 //! With `--transfers` so many schedules of each scene are drawn, and the transfers of cache lines counted.
 //!
+//! With `--script` what breaks a rule is also written as a script of the kernel's shell, if points suffice;
+//! `--machine` says with which options the kit runs the kernel with the same code in it.
+//!
 //! With `--json` each line is one object: `scene` and `states`, `complete`, `seconds` of a scene that was
-//! looked at; for a violation also `invariant`, `rule`, `violation`, `words`, `lanes`, `schedule` and `chart`,
-//! which `kit view` shows.
+//! looked at; for a violation also `invariant`, `rule`, `violation`, `words`, `lanes`, `schedule`, `chart`,
+//! which `kit view` shows, and `script`, or `unscripted`, which says why there is none.
 
 use crate::code::Code;
 use crate::finding::{self, Broken, Explored, LIMIT, View, explored};
@@ -52,6 +55,8 @@ struct Options {
     seed: u64,
     schedule: Option<PathBuf>,
     replay: Option<PathBuf>,
+    script: Option<PathBuf>,
+    machine: String,
     view: View,
     json: bool,
     list: bool,
@@ -87,6 +92,8 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
         seed: 0,
         schedule: None,
         replay: None,
+        script: None,
+        machine: String::new(),
         view: View::default(),
         json: false,
         list: false,
@@ -124,6 +131,10 @@ fn parse(mut words: lexopt::Parser) -> Result<Options, String> {
             }
             Long("schedule") => options.schedule = Some(words.value().map_err(wrong)?.into()),
             Long("replay") => options.replay = Some(words.value().map_err(wrong)?.into()),
+            Long("script") => options.script = Some(words.value().map_err(wrong)?.into()),
+            Long("machine") => {
+                options.machine = words.value().map_err(wrong)?.parse().map_err(wrong)?
+            }
             Long("ascii") => options.view.ascii = true,
             Long("json") => options.json = true,
             Long("list") => options.list = true,
@@ -165,7 +176,7 @@ fn carry_out(name: &str, code: &dyn Code, options: &Options) -> Result<Ending, S
             return Ok(Ending::Host);
         }
         if let Some(broken) = &explored.broken {
-            tell(name, scene, broken, options);
+            tell(name, scene, broken, options)?;
             keep(name, scene, broken, options)?;
             return Ok(Ending::Violation);
         }
@@ -261,7 +272,7 @@ fn replay(
     })?;
     if let Some(violation) = &story.violation {
         let broken = finding::broken(&story, violation, steps, options.view);
-        tell(name, scene, &broken, options);
+        tell(name, scene, &broken, options)?;
         return Ok(Ending::Violation);
     }
     if options.json {
@@ -278,8 +289,13 @@ fn replay(
     Ok(Ending::Holds)
 }
 
-/// Tells of a way that breaks a rule.
-fn tell(name: &str, scene: &Named, broken: &Broken, options: &Options) {
+/// Tells of a way that breaks a rule, and writes the script that goes it in the kernel.
+fn tell(name: &str, scene: &Named, broken: &Broken, options: &Options) -> Result<(), String> {
+    let script = broken.script(scene, &options.machine);
+    if let (Some(file), Ok(text)) = (&options.script, &script) {
+        std::fs::write(file, text)
+            .map_err(|error| format!("writing {}: {error}", file.display()))?;
+    }
     if options.json {
         let steps = broken.steps.iter();
         let lines: Vec<String> = steps.map(|&step| schedule::line(step)).collect();
@@ -287,9 +303,10 @@ fn tell(name: &str, scene: &Named, broken: &Broken, options: &Options) {
             "{}",
             json!({ "scene": scene.name, "invariant": broken.invariant, "rule": broken.rule,
                 "violation": broken.violation, "words": broken.words, "lanes": broken.lanes,
-                "schedule": lines, "chart": showing::chart(name, scene, &broken.story) })
+                "schedule": lines, "chart": showing::chart(name, scene, &broken.story),
+                "script": script.as_ref().ok(), "unscripted": script.as_ref().err() })
         );
-        return;
+        return Ok(());
     }
     println!(
         "{name} breaks a rule, in scene `{}`: {}\n",
@@ -303,4 +320,10 @@ fn tell(name: &str, scene: &Named, broken: &Broken, options: &Options) {
     if let Some(words) = &broken.words {
         println!("{words}");
     }
+    match (&options.script, script) {
+        (None, _) => {}
+        (Some(file), Ok(_)) => println!("the script is in {}", file.display()),
+        (Some(_), Err(why)) => println!("no script was written: {why}"),
+    }
+    Ok(())
 }

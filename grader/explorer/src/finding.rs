@@ -4,6 +4,7 @@ use crate::code::Code;
 use crate::machine::{Step, Violation};
 use crate::report;
 use crate::scenes::Named;
+use crate::script::{self, About};
 use crate::search::{Found, sample, shortest, verify};
 use crate::story::{Story, retell};
 
@@ -59,6 +60,26 @@ pub struct Broken {
     pub lanes: String,
     /// The way there.
     pub steps: Vec<Step>,
+}
+
+impl Broken {
+    /// A script of the kernel's shell that goes the same way; `machine` are the options with which the kit runs the kernel
+    /// with the same code in it.
+    ///
+    /// # Errors
+    /// A sentence: what no script can bring about, and why.
+    pub fn script(&self, scene: &Named, machine: &str) -> Result<String, String> {
+        let Some(violation) = &self.story.violation else {
+            return Err("it does not come about again: there is nothing to follow".into());
+        };
+        script::script(&About {
+            scene,
+            story: &self.story,
+            violation,
+            invariant: self.invariant.unwrap_or(0),
+            machine,
+        })
+    }
 }
 
 /// Explores `scene`: looks at every state up to `limit`, or tries `runs` schedules drawn from a seed.

@@ -541,7 +541,7 @@ impl Tlb for Host {
     }
 
     #[track_caller]
-    fn invpcid(&self, what: Invpcid) {
+    fn invpcid(&self, what: Invpcid, _: SpaceId) {
         match what {
             Invpcid::Address(pcid, va) => {
                 if let Some(page) = page_at(va) {

@@ -45,6 +45,7 @@ mod report;
 mod ringing;
 pub mod scenes;
 pub mod schedule;
+mod script;
 mod search;
 mod sharing;
 pub mod showing;

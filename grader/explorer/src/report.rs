@@ -6,7 +6,7 @@ use crate::code::Source;
 use crate::machine::Violation;
 use crate::op::{Op, WordId};
 use crate::ringing;
-use crate::story::{Story, What};
+use crate::story::{Moment, Story, What};
 use evidence::judge::{INVARIANTS, judge};
 use evidence::lanes::{View, window};
 use evidence::{Evidence, Place, Purpose, Timeline};
@@ -241,13 +241,29 @@ pub(crate) fn text(story: &Story, width: usize, ascii: bool) -> String {
     text.push('\n');
     for moment in &story.moments {
         if let Some(what) = words(&moment.what, story) {
-            let place = if moment.in_handler { " (handler)" } else { "" };
-            let cpu = format!("CPU {}{place}", moment.cpu);
+            let cpu = place(moment);
             let line = format!("  {cpu:<16} {what:<44} {}", source(moment.at.as_ref()));
             let _ = writeln!(text, "{}", line.trim_end());
         }
     }
     text
+}
+
+fn place(moment: &Moment) -> String {
+    let place = if moment.in_handler { " (handler)" } else { "" };
+    format!("CPU {}{place}", moment.cpu)
+}
+
+/// One thing that happened, in a sentence's beginning.
+pub(crate) fn moment(moment: &Moment, story: &Story) -> String {
+    let what = words(&moment.what, story).unwrap_or_else(|| "goes on".into());
+    let source = source(moment.at.as_ref());
+    let source = if source.is_empty() {
+        source
+    } else {
+        format!(" ({source})")
+    };
+    format!("{} {what}{source}", place(moment))
 }
 
 pub(crate) fn source(at: Option<&Source>) -> String {

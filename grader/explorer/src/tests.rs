@@ -11,6 +11,7 @@ mod liar;
 mod membership;
 mod parallel;
 mod random;
+mod scripts;
 
 use shootdown::{GlobalLock, Protocol, Queue, Scoreboard, Settings};
 

@@ -21,8 +21,8 @@ use rustix::process::{
 };
 use rustix::thread::set_no_new_privs;
 
-use crate::policy::{Limits, Policy};
-use crate::{COMPLAINT, LAUNCH, Layers, NOT_CONFINED, filter, tree};
+use crate::policy::{Limits, Policy, Starts};
+use crate::{COMPLAINT, LAUNCH, Layers, NOT_CONFINED, filter, tree, user};
 
 /// The second words of a launcher's start-ups that are not policies.
 const INNER: &str = "inner";
@@ -57,17 +57,20 @@ fn launch(mut words: impl Iterator<Item = OsString>) -> Result<Infallible, Strin
         process::exit(0);
     }
     let inner = word == INNER;
-    let text = if inner {
-        words.next().unwrap_or_default()
+    let (number, text) = if inner {
+        let number = words.next().unwrap_or_default();
+        (number, words.next().unwrap_or_default())
     } else {
-        word
+        (OsString::new(), word)
     };
     let policy: Policy = serde_json::from_str(&text.to_string_lossy())
         .map_err(|error| format!("a policy was expected: {error}"))?;
     let program = words.next().map(PathBuf::from);
     let program = program.ok_or("a program was expected")?;
     if inner {
-        become_program(&policy, &program, words)
+        let number = number.to_string_lossy().parse();
+        let number = number.map_err(said("a number was expected"))?;
+        become_program(&policy, number, &program, words)
     } else {
         watch_over(&policy, &text, &program, words)
     }
@@ -96,7 +99,11 @@ fn watch_over(
         None
     };
     let mut command = Command::new(itself);
-    command.args([LAUNCH, INNER]).arg(text).arg(program);
+    let number = getpid().as_raw_pid().to_string();
+    command
+        .args([LAUNCH, INNER, &number])
+        .arg(text)
+        .arg(program);
     command.args(words).env_clear();
     let child = command.spawn();
     let mut child = child.map_err(said("starting the program"))?;
@@ -167,13 +174,19 @@ fn first_process(itself: &Path) -> Result<Child, String> {
     command.spawn().map_err(said("starting a first process"))
 }
 
-/// Restricts this process, and becomes the program.
+/// Restricts this process, and becomes the program. `number` is that of its launcher.
 fn become_program(
     policy: &Policy,
+    number: u32,
     program: &Path,
     words: impl Iterator<Item = OsString>,
 ) -> Result<Infallible, String> {
-    // With namespaces all ends with their first process.
+    if policy.layers.user {
+        user::become_another(number).map_err(said("becoming another user"))?;
+    }
+    let alone = policy.layers.user || policy.layers.namespaces;
+    user::limit_processes(policy.limits.processes, alone).map_err(said("limiting processes"))?;
+    // With namespaces all ends with their first process. Who becomes another user loses this.
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(said("being tied to the launcher"))?;
     limit(&policy.limits)?;
@@ -183,7 +196,7 @@ fn become_program(
         landlock(&policy.readable, &policy.writable)?;
     }
     if policy.layers.seccomp {
-        filter::apply(policy.forks).map_err(said("filtering system calls"))?;
+        filter::apply(policy.starts).map_err(said("filtering system calls"))?;
     }
     let environment = policy.environment.iter().map(|(name, value)| (name, value));
     let mut command = Command::new(program);
@@ -193,8 +206,13 @@ fn become_program(
 }
 
 fn limit(limits: &Limits) -> Result<(), String> {
+    // At the first the system sends SIGXCPU, which says what it was; at the second SIGKILL, which cannot be ignored.
+    let cpu = Rlimit {
+        current: Some(limits.cpu),
+        maximum: Some(limits.cpu + 2),
+    };
+    setrlimit(Resource::Cpu, cpu).map_err(said("limiting resources"))?;
     for (resource, most) in [
-        (Resource::Cpu, limits.cpu),
         // The sum is watched from outside; this is for what grows faster than one looks.
         (Resource::Data, limits.memory + limits.memory / 2),
         (Resource::Fsize, limits.disk),
@@ -260,7 +278,7 @@ fn probe(name: &str) -> Result<(), String> {
         }
         "seccomp" => {
             set_no_new_privs(true).map_err(said("giving up privileges"))?;
-            filter::apply(false).map_err(said("filtering system calls"))?;
+            filter::apply(Starts::Threads).map_err(said("filtering system calls"))?;
             let forbidden = Command::new("/proc/self/exe").args([LAUNCH, PROBE]).spawn();
             held(forbidden.is_err() && unshare(CloneFlags::CLONE_FS).is_err())
         }
@@ -272,6 +290,11 @@ fn probe(name: &str) -> Result<(), String> {
             let _ = first.wait();
             // The namespace's first process has ended: no other can be started in it.
             held(Command::new(itself).args([LAUNCH, FIRST]).spawn().is_err())
+        }
+        "user" => {
+            user::become_another(getpid().as_raw_pid().unsigned_abs())
+                .map_err(said("becoming another user"))?;
+            held(!getuid().is_root())
         }
         _ => Err(format!("there is no layer `{name}`")),
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::policy::Starts;
 use rustix::io::Errno;
 use seccompiler::{
     SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -70,7 +71,7 @@ const TIOCLINUX: u64 = 0x541c;
 ///
 /// # Errors
 /// The host has no seccomp.
-pub fn apply(forks: bool) -> Result<(), seccompiler::Error> {
+pub fn apply(starts: Starts) -> Result<(), seccompiler::Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for number in REFUSED.iter().flat_map(|(_, numbers)| *numbers) {
         rules.insert(*number, Vec::new());
@@ -80,10 +81,19 @@ pub fn apply(forks: bool) -> Result<(), seccompiler::Error> {
             .and_then(|condition| SeccompRule::new(vec![condition]))
     };
     rules.insert(IOCTL, vec![equal(1, TIOCSTI)?, equal(1, TIOCLINUX)?]);
-    if !forks {
+    if starts < Starts::Programs {
         let thread = SeccompCmpOp::MaskedEq(CLONE_THREAD);
         let process = SeccompCondition::new(0, SeccompCmpArgLen::Qword, thread, 0)?;
-        rules.insert(CLONE, vec![SeccompRule::new(vec![process])?]);
+        let process = vec![SeccompRule::new(vec![process])?];
+        let any = Vec::new();
+        rules.insert(
+            CLONE,
+            if starts == Starts::Threads {
+                process
+            } else {
+                any
+            },
+        );
         rules.insert(FORK, Vec::new());
         rules.insert(VFORK, Vec::new());
     }
@@ -92,7 +102,7 @@ pub fn apply(forks: bool) -> Result<(), seccompiler::Error> {
     }
     let refuse = |errno: Errno| SeccompAction::Errno(errno.raw_os_error().unsigned_abs());
     load(rules, refuse(Errno::PERM))?;
-    if !forks {
+    if starts < Starts::Programs {
         // Its flags are in memory, where a filter cannot look; libraries then take `clone`.
         let clone3 = BTreeMap::from([(CLONE3, Vec::new()), (CLONE3 | X32, Vec::new())]);
         load(clone3, refuse(Errno::NOSYS))?;

@@ -19,6 +19,9 @@ pub struct Layers {
     /// Namespaces of its own for processes, network and IPC: it sees and signals nobody else, and whatever it
     /// started ends with it.
     pub namespaces: bool,
+    /// As root: a user whom nobody else is, with none of root's privileges but that over the owners of files. Others
+    /// who are not root have no need of it.
+    pub user: bool,
 }
 
 impl Layers {
@@ -27,9 +30,10 @@ impl Layers {
         landlock: false,
         seccomp: false,
         namespaces: false,
+        user: false,
     };
     /// What there can be, with the names that are printed, weakest first.
-    const NAMES: [&'static str; 3] = ["landlock", "seccomp", "namespaces"];
+    const NAMES: [&'static str; 4] = ["landlock", "seccomp", "namespaces", "user"];
 
     /// Tries each on a process of its own. `launcher` is the program that gives its arguments to
     /// [`crate::start_up`].
@@ -44,11 +48,12 @@ impl Layers {
                 .stderr(Stdio::null());
             command.status().is_ok_and(|status| status.success())
         };
-        let [landlock, seccomp, namespaces] = Self::NAMES.map(works);
+        let [landlock, seccomp, namespaces, user] = Self::NAMES.map(works);
         Layers {
             landlock,
             seccomp,
             namespaces,
+            user,
         }
     }
 
@@ -74,7 +79,7 @@ impl Layers {
 
 impl fmt::Display for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let there = [self.landlock, self.seccomp, self.namespaces];
+        let there = [self.landlock, self.seccomp, self.namespaces, self.user];
         let named = there.iter().zip(Self::NAMES).filter(|(there, _)| **there);
         let named: Vec<&str> = named.map(|(_, name)| name).collect();
         write!(f, "{} (limits", self.tier())?;

@@ -23,11 +23,12 @@ mod layers;
 mod policy;
 mod supervise;
 mod tree;
+mod user;
 
 pub use confine::start_up;
 pub use conversation::{Conversation, Silence, start};
 pub use layers::Layers;
-pub use policy::{Limits, Policy};
+pub use policy::{Limits, Policy, Starts};
 pub use supervise::{Ended, Limit, Report, run};
 
 /// The first word of the hidden start-ups of a launcher.

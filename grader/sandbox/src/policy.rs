@@ -16,12 +16,24 @@ pub struct Policy {
     pub writable: Vec<PathBuf>,
     /// Its environment: nothing is inherited.
     pub environment: Vec<(String, String)>,
-    /// Whether it may start programs; threads it always may.
-    pub forks: bool,
+    /// What it may start.
+    pub starts: Starts,
     /// How much it may use.
     pub limits: Limits,
     /// What holds it.
     pub layers: Layers,
+}
+
+/// What a program may start. How many there may be is looked at from outside, and a busy host looks seldom; what may
+/// not be started at all is refused by the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+pub enum Starts {
+    /// Neither threads nor programs.
+    Nothing,
+    /// Threads.
+    Threads,
+    /// Programs as well.
+    Programs,
 }
 
 /// How much a program, with all that it starts, may use.

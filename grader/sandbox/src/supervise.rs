@@ -286,6 +286,7 @@ impl Watched {
             let wait = Timespec::try_from(if first { LOOK / 8 } else { LOOK }).ok();
             first = false;
             let _ = poll(&mut fds, wait.as_ref());
+            cpu = cpu.max(tree::cpu_of(pid));
             if let Some(status) = child.try_wait()? {
                 break status;
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::Duration;
 
@@ -83,9 +84,27 @@ pub fn usage(root: Pid) -> Usage {
         usage.processes += process.threads;
         usage.busy |= process.busy;
     }
-    let second = clock_ticks_per_second().max(1);
-    usage.cpu = Duration::from_millis(ticks * 1000 / second);
+    usage.cpu = time(ticks);
     usage
+}
+
+/// The CPU time of a process and of those that it waited for; of one that has ended too, until it is waited for.
+pub fn cpu_of(pid: Pid) -> Duration {
+    time(read(pid.as_raw_pid()).map_or(0, |process| process.ticks))
+}
+
+fn time(ticks: u64) -> Duration {
+    Duration::from_millis(ticks * 1000 / clock_ticks_per_second().max(1))
+}
+
+/// How many processes and threads a user has.
+pub fn threads_of(user: u32) -> usize {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.metadata().is_ok_and(|data| data.uid() == user))
+        .filter_map(|entry| read(entry.file_name().to_str()?.parse().ok()?))
+        .map(|process| process.threads)
+        .sum()
 }
 
 /// Kills the processes below `root`, once each; those that are dead already are not looked at. One that was just

@@ -38,6 +38,7 @@ pub fn pending(check: &Check) -> Checked {
         invariant: None,
         log: String::new(),
         schedule: None,
+        chart: None,
         hint: String::new(),
         reproduce: None,
     }
@@ -65,6 +66,7 @@ pub fn checked(lab: &Lab, check: &Check, outcome: &Outcome) -> Checked {
             checked.invariant = told.invariant;
             checked.log = plain(&told.picture);
             checked.schedule.clone_from(&told.schedule);
+            checked.chart.clone_from(&told.chart);
             checked.hint.clone_from(&check.hint);
             checked.reproduce.clone_from(&told.again);
         }
@@ -85,6 +87,7 @@ pub fn hidden(checked: &Checked) -> Checked {
         invariant: None,
         log: String::new(),
         schedule: None,
+        chart: None,
         hint: String::new(),
         reproduce: None,
         ..checked.clone()

@@ -1,10 +1,9 @@
 //! One submission of one lab, graded.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::Arc;
 
 use sandbox::Layers;
@@ -16,6 +15,7 @@ use crate::labs::court::Trust;
 use crate::labs::rig::Shared;
 use crate::labs::{Check, Kind, Lab};
 use crate::status::{Doing, Failure};
+use crate::workspace::Workspace;
 
 /// What grades.
 #[derive(Clone, Debug)]
@@ -156,7 +156,13 @@ impl Grader {
         };
         let place = Place::new(self, order.lab, path)?;
         let trust = Trust::Stranger(self.layers);
-        let mut solution = Solution::new(&self.shared, order.lab, &place.file, &place.slot, trust)?;
+        let mut solution = Solution::new(
+            &self.shared,
+            order.lab,
+            &place.file,
+            &place.slot.name,
+            trust,
+        )?;
         let mut passed = BTreeMap::new();
         for (index, check) in order.lab.checks.iter().enumerate() {
             if !done(&report.checks[index], check) {
@@ -226,7 +232,33 @@ struct Place {
     file: PathBuf,
     /// Where `kit labs start` puts a student's.
     own: String,
-    slot: String,
+    slot: Slot,
+}
+
+/// A folder to build in, by its number: held by one process at a time, and used again by the next. So what a killed one
+/// has built there does not stay for ever.
+struct Slot {
+    name: String,
+    _held: File,
+}
+
+impl Slot {
+    /// The first that nobody holds.
+    fn free(workspace: &Workspace) -> Result<Self, Failure> {
+        let folder = workspace.target.join("labs");
+        fs::create_dir_all(&folder).doing("creating", &folder)?;
+        let mut number = 0_u32;
+        loop {
+            let name = format!("grade-{number}");
+            let path = folder.join(format!("{name}.lock"));
+            let file = File::create(&path).doing("opening", &path)?;
+            match file.try_lock() {
+                Ok(()) => return Ok(Slot { name, _held: file }),
+                Err(TryLockError::WouldBlock) => number += 1,
+                Err(TryLockError::Error(error)) => return Err(error).doing("locking", &path),
+            }
+        }
+    }
 }
 
 impl Place {
@@ -241,7 +273,7 @@ impl Place {
         let bytes = fs::read(path).doing("reading", path)?;
         fs::write(&file, bytes).doing("writing", &file)?;
         Ok(Place {
-            slot: format!("grade-{}-{}", lab.number, process::id()),
+            slot: Slot::free(&grader.shared.workspace)?,
             own: format!("labs/work/{name}"),
             file,
             folder,

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use chart::Chart;
 use serde::{Deserialize, Serialize};
 
 use crate::status::{Doing, Failure};
@@ -108,6 +109,9 @@ pub struct Checked {
     pub log: String,
     /// The schedule that leads there, one step a line, for `kit explore --replay`.
     pub schedule: Option<String>,
+    /// The failing run as the viewer shows it: `kit view` opens a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<Box<Chart>>,
     /// A hint.
     pub hint: String,
     /// The command that shows it again.
@@ -146,6 +150,17 @@ impl Report {
         file.write_all(text.as_bytes()).doing("writing", path)?;
         file.write_all(b"\n").doing("writing", path)?;
         crate::kernel::persist(file, path)
+    }
+
+    /// The reason in a line: its first, and the next if the first only leads to it.
+    #[must_use]
+    pub fn reason_in_a_line(&self) -> String {
+        let mut lines = self.reason.lines().filter(|line| !line.trim().is_empty());
+        let first = lines.next().unwrap_or_default();
+        match lines.next() {
+            Some(next) if first.ends_with(':') => format!("{first} {}", next.trim()),
+            _ => first.to_owned(),
+        }
     }
 
     /// The points of the checks that passed.

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use super::court::Trust;
 use explorer::{Answerer, Lost, Talk};
-use sandbox::{Conversation, Ended, Layers, Limit, Limits, Policy, Silence};
+use sandbox::{Conversation, Ended, Layers, Limit, Limits, Policy, Silence, Starts};
 
 /// What a program needs to be loaded.
 const SYSTEM: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/etc/ld.so.cache"];
 
 /// What a solution may use. One that is explored to the end takes a tenth of a second.
 const LIMITS: Limits = Limits {
-    cpu: 10,
+    cpu: 5,
     memory: 1 << 30,
     processes: 8,
     disk: 0,
@@ -68,7 +68,7 @@ fn policy(program: &Path, layers: Layers) -> Policy {
         readable: readable.chain([program.to_path_buf()]).collect(),
         writable: Vec::new(),
         environment: Vec::new(),
-        forks: false,
+        starts: Starts::Nothing,
         limits: LIMITS,
         layers,
     }
@@ -108,6 +108,10 @@ fn lost(silence: Silence) -> Lost {
         // A stack that overflows ends so.
         Silence::Ended(Ended::Signal(6 | 11)) => {
             code("crashed: does a call go on into itself without end?")
+        }
+        // Its limits have been looked at: nobody in there needs that signal, but the system does, out of memory.
+        Silence::Ended(Ended::Signal(9)) => {
+            Lost::Host("somebody killed the program that answers for the code".into())
         }
         Silence::Ended(Ended::Signal(signal)) => {
             Lost::Code(format!("was ended by signal {signal}"))

@@ -10,8 +10,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chart::Chart;
 use explorer::scenes::{self, Named};
-use explorer::{Answerer, Broken, Code as _, LIMIT, View, explored, schedule, transfers};
+use explorer::{Answerer, Broken, Code as _, LIMIT, View, explored, schedule, showing, transfers};
 
 use super::answers::Starter;
 use super::court::{Court, Trust};
@@ -48,6 +49,8 @@ pub struct Told {
     pub picture: String,
     /// The schedule that leads there, one step a line.
     pub schedule: Option<String>,
+    /// The failing run, for `kit view`: a counterexample, or what is around what was found in the machine's.
+    pub chart: Option<Box<Chart>>,
     /// The command that shows it again.
     pub again: Option<String>,
 }
@@ -273,7 +276,7 @@ impl<'l> Solution<'l> {
                 return Err(Failure::host(fault));
             }
             if let Some(broken) = &explored.broken {
-                return Ok(failed(self.broken(named.name, broken)));
+                return Ok(failed(self.broken(&named, broken)));
             }
             if !explored.complete {
                 return Ok(failed(Told {
@@ -291,12 +294,22 @@ impl<'l> Solution<'l> {
         Ok(Outcome::Passed(format!("{states} states, all of them")))
     }
 
-    fn broken(&self, scene: &str, broken: &Broken) -> Told {
+    fn broken(&self, named: &Named, broken: &Broken) -> Told {
         let mut seen = broken.violation.clone();
         for more in [broken.words.as_deref().unwrap_or_default(), broken.rule] {
             if !more.is_empty() {
                 let _ = write!(seen, "\n{more}");
             }
+        }
+        let (lab, file, scene) = (self.lab.number, self.file.display(), named.name);
+        let mut again = format!("cargo kit explore {lab} {file} --scene {scene}");
+        // Where points suffice, also as a script that does it in the machine.
+        if broken.script(named, "").is_ok() {
+            let script = format!("--script lab-{lab}-{scene}.tlb");
+            let _ = write!(
+                again,
+                " {script}\nin the kernel: cargo kit trace --judge --lab {lab} --solution {file} --deterministic {script}"
+            );
         }
         let header = format!("scene {scene}\n");
         let lines = broken.steps.iter().map(|&step| schedule::line(step) + "\n");
@@ -305,11 +318,8 @@ impl<'l> Solution<'l> {
             seen,
             picture: broken.lanes.clone(),
             schedule: Some(lines.fold(header, |all, line| all + &line)),
-            again: Some(format!(
-                "cargo kit explore {} {} --scene {scene}",
-                self.lab.number,
-                self.file.display(),
-            )),
+            chart: Some(Box::new(showing::chart("student", named, &broken.story))),
+            again: Some(again),
         }
     }
 }
@@ -354,6 +364,15 @@ fn head(text: &str) -> String {
         lines.push("…");
     }
     lines.join("\n") + "\n"
+}
+
+/// What a script's last expectation saw, if that ended it.
+fn unmet(transcript: &str) -> Option<String> {
+    let mut lines = transcript.lines().rev();
+    lines.find(|line| line.starts_with("script: stopped"))?;
+    let expected = lines.next()?.trim();
+    let seen = lines.next()?.strip_prefix("error: unmet: ")?;
+    Some(format!("{seen}; {expected}"))
 }
 
 fn tail(text: &str) -> String {

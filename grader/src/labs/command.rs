@@ -285,6 +285,7 @@ fn as_json(check: &Check, outcome: &Outcome) -> serde_json::Value {
             object["seen"] = json!(told.seen);
             object["picture"] = json!(told.picture);
             object["schedule"] = json!(told.schedule);
+            object["chart"] = json!(told.chart);
             object["why"] = json!(check.why);
             object["hint"] = json!(check.hint);
             object["again"] = json!(told.again);

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use chart::Chart;
 use evidence::judge::{Finding, Verdict, judge};
 use evidence::lanes::{self, View};
 use evidence::{Event, Evidence, Key, Kind, Timeline, decode};
@@ -22,8 +23,8 @@ use crate::machine::{Machine, Outcome};
 use crate::status::{Doing, Failure, Status};
 use crate::workspace::Workspace;
 
-/// How long the machine may run by its own clock: the longest script of a lab takes a tenth.
-const DEADLINE: &str = "deadline=10000";
+/// How long the machine may run by its own clock: the longest script of a lab takes a quarter.
+const DEADLINE: &str = "deadline=4000";
 /// After that the host stands still.
 const STANDS_STILL: Duration = Duration::from_secs(3600);
 /// How wide lanes are drawn, in characters, wherever it is run.
@@ -55,6 +56,8 @@ pub struct Judged {
     pub outcome: Outcome,
     /// What the judge says of its evidence.
     pub verdict: Verdict,
+    /// Its evidence.
+    pub evidence: Evidence,
     /// What happened.
     pub timeline: Timeline,
     /// Why its evidence is not to be believed, if it is not.
@@ -131,6 +134,7 @@ impl<'w> Court<'w> {
         Ok(Judged {
             verdict: judge(&evidence, &timeline),
             outcome,
+            evidence,
             timeline,
             doubt,
         })
@@ -156,7 +160,16 @@ impl<'w> Court<'w> {
     }
 }
 
+/// The most events of a run that are kept for the viewer.
+const KEPT: usize = 2000;
+
 impl Judged {
+    /// What happened around `finding`, for the viewer.
+    pub fn chart(&self, title: &str, finding: &Finding) -> Chart {
+        let whole = chart::of_evidence(title, &self.evidence, &self.timeline);
+        whole.around(&finding.records, KEPT)
+    }
+
     /// The shootdown that `finding` is about, as lanes.
     pub fn lanes(&self, finding: &Finding) -> String {
         let Some(number) = finding.shootdown else {

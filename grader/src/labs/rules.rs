@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use proc_macro2::TokenStream;
-use sandbox::{Ended, Limits, Policy};
+use sandbox::{Ended, Limits, Policy, Starts};
 use serde::{Deserialize, Serialize};
 
 use super::rig::Shared;
@@ -80,7 +80,7 @@ pub fn examine(shared: &Shared, source: &[u8]) -> Result<Vec<Broken>, Failure> {
         readable,
         writable: Vec::new(),
         environment: Vec::new(),
-        forks: false,
+        starts: Starts::Threads,
         limits: LIMITS,
         layers: shared.layers(),
     };

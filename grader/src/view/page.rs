@@ -30,6 +30,14 @@ pub fn page(charts: &[&Chart], beside: Option<usize>) -> String {
     filled(&json!({ "charts": charts, "beside": beside }), POLICY)
 }
 
+/// What the page of a running machine may do besides: ask the machine.
+pub(super) const LIVE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'";
+
+/// The page of a machine that runs, which answers under the path `live`.
+pub(super) fn live(chart: &Chart, live: &str) -> String {
+    filled(&json!({ "charts": [chart], "live": live }), LIVE_POLICY)
+}
+
 fn filled(charts: &Value, policy: &str) -> String {
     // No `<` in it: nothing that charts say can end the element that they are in.
     let charts = charts.to_string().replace('<', "\\u003c");

@@ -47,7 +47,8 @@ kinds! {
     Ipi = "ipi",
     /// INVLPG was executed. `a`: the page; `b`: the space in force.
     Invlpg = "invlpg",
-    /// CR3 was loaded: all but global translations are gone. `a`: the space then in force.
+    /// CR3 was loaded: all but global translations are gone. `a`: the space then in force. With PCIDs it is that space's
+    /// translations which are gone; `b`: 1 if they were kept instead.
     LoadCr3 = "load-cr3",
     /// Every translation of this CPU is gone, global ones too.
     FlushGlobal = "flush-global",
@@ -91,6 +92,10 @@ kinds! {
     /// leads to in the lower, 0 if none. They may differ at any time before the shootdown of the
     /// change between them has returned; afterwards that is [`Stale`](Kind::Stale).
     Read = "read",
+    /// INVPCID was executed. `a`: the page, and the type (0 one page, 1 one PCID, 2 everything, 3 everything but global
+    /// translations); `b`: the PCID in the upper half, the space it was executed for in the lower. PCIDs from 0x800 on
+    /// are those of user tables.
+    Invpcid = "invpcid",
 }
 
 impl Kind {

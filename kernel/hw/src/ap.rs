@@ -182,10 +182,12 @@ extern "C" fn arrive() -> ! {
         park();
     }
     percpu::install(cpu);
-    paging::load_kernel();
     descriptors::install(cpu);
     entry::install();
     paging::enable_protections();
+    crate::tlb::enable_pcids();
+    paging::load_kernel();
+    descriptors::isolate();
     let main = MAIN.get().expect("set before the first CPU was called");
     main(cpu)
 }

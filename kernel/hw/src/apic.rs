@@ -5,6 +5,7 @@
 //! volume 3A.
 
 pub mod command;
+pub mod hypercall;
 mod icr;
 mod inspect;
 mod mode;

@@ -15,6 +15,31 @@ pub struct Features {
     pub hypervisor: bool,
 }
 
+/// Whether this CPU is AMD's, or of its descent: some instructions have another name there.
+pub(crate) fn is_amd() -> bool {
+    let vendor = __cpuid(0);
+    let name = [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes);
+    matches!(name.as_flattened(), b"AuthenticAMD" | b"HygonGenuine")
+}
+
+/// Whether KVM runs this machine.
+pub fn kvm() -> bool {
+    kvm_features().is_some()
+}
+
+/// What KVM offers (`KVM_CPUID_FEATURES`, EAX), `None` without KVM.
+pub(crate) fn kvm_features() -> Option<u32> {
+    /// The first leaf that is a hypervisor's to answer.
+    const SIGNATURE: u32 = 0x4000_0000;
+    if !features().hypervisor {
+        return None;
+    }
+    let leaf = __cpuid(SIGNATURE);
+    let name = [leaf.ebx, leaf.ecx, leaf.edx].map(u32::to_le_bytes);
+    // Old ones answered 0 for the highest leaf, and had the next one.
+    (name.as_flattened() == b"KVMKVMKVM\0\0\0").then(|| __cpuid(SIGNATURE + 1).eax)
+}
+
 /// The features of this CPU.
 pub fn features() -> Features {
     let basic = __cpuid(1);

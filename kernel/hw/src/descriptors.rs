@@ -48,6 +48,8 @@ struct Cell(UnsafeCell<Tables>);
 // `set_kernel_stack`), so no two accesses overlap.
 unsafe impl Sync for Cell {}
 
+// Ring 3's own tables show them too: the CPU reads them on the way in and out.
+#[cfg_attr(target_os = "none", unsafe(link_section = ".data.entry"))]
 static TABLES: [Cell; MAX_CPUS] = [const {
     Cell(UnsafeCell::new(Tables {
         tss: TaskStateSegment::new(),
@@ -94,14 +96,30 @@ pub fn set_interrupt_stacks(stacks: [KernelStack; 3]) {
     // takes such an exception, which finds either the old stack or the new one, both valid.
     let tables = unsafe { &mut *TABLES[crate::percpu::cpu().index()].0.get() };
     for (ist, stack) in Ist::ALL.into_iter().zip(stacks) {
+        crate::paging::isolated::show(stack.bottom()..stack.top());
         tables.tss.interrupt_stack_table[ist as usize] = VirtAddr::new(stack.top());
     }
 }
 
 /// Has interrupts from ring 3 start at `top` on this CPU. With interrupts off.
 pub(crate) fn set_kernel_stack(top: u64) {
+    crate::percpu::set_stack_top(top);
+    // Else they start on the entry stack, and the entry code moves to this one.
+    if !crate::tlb::isolated() {
+        set_entry_stack(top);
+    }
+}
+
+fn set_entry_stack(top: u64) {
     // SAFETY: this CPU's own tables, interrupts off.
     let tables = unsafe { &mut *TABLES[crate::percpu::cpu().index()].0.get() };
     tables.tss.privilege_stack_table[0] = VirtAddr::new(top);
-    crate::percpu::set_stack_top(top);
+}
+
+/// Has interrupts from ring 3 start on this CPU's entry stack if ring 3 has tables of its own. Once for each CPU, with
+/// interrupts off, before it runs ring 3.
+pub(crate) fn isolate() {
+    if crate::tlb::isolated() {
+        set_entry_stack(crate::percpu::isolate());
+    }
 }

@@ -132,8 +132,39 @@ extern "C" fn common() {
         "test byte ptr [rsp + 24], 3", // the interrupted CS
         "jz {save}",
         "swapgs",
+        "cmp qword ptr gs:[{entry_top}], 0",
+        "je {save}",
+        "jmp {change_over}",
+        entry_top = const crate::percpu::ENTRY_TOP,
+        change_over = sym change_over,
+        save = sym save,
+    )
+}
+
+/// From ring 3, with GS the kernel's, on a stack that is not the thread's: loads the kernel's tables if ring 3 has its
+/// own, and moves the seven words of the frame to the thread's stack.
+#[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
+extern "C" fn change_over() {
+    naked_asm!(
+        "mov gs:[{scratch}], rax",
+        "cmp qword ptr gs:[{entry_top}], 0",
+        "je 1f",
+        // What the kernel's PCID tags is kept.
+        "mov rax, gs:[{kernel_cr3}]",
+        "mov cr3, rax",
+        "1:",
+        "mov rax, rsp",
+        "mov rsp, gs:[{stack_top}]",
+        "push [rax + 48]", "push [rax + 40]", "push [rax + 32]", "push [rax + 24]", "push [rax + 16]",
+        "push [rax + 8]", "push [rax]",
+        "mov rax, gs:[{scratch}]",
         "jmp {save}",
         save = sym save,
+        scratch = const crate::percpu::SCRATCH,
+        entry_top = const crate::percpu::ENTRY_TOP,
+        kernel_cr3 = const crate::percpu::KERNEL_CR3,
+        stack_top = const crate::percpu::STACK_TOP,
     )
 }
 
@@ -174,18 +205,60 @@ extern "C" fn resume() {
         "pop rbx",
         "pop rax",
         "test byte ptr [rsp + 24], 3",
-        "jz 1f",
-        "swapgs",
-        "1:",
-        "add rsp, 16",
+        "lea rsp, [rsp + 16]",
+        "jnz {to_user}",
         "iretq",
+        to_user = sym to_user,
     )
+}
+
+/// Leaves for ring 3 by the five words at RSP, with GS the kernel's and interrupts off. If ring 3 has tables of its own,
+/// they do not show the thread's stack: the words move to the entry stack before the tables are loaded, and a flush of
+/// the user PCID that was put off is done by that load.
+#[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
+extern "C" fn to_user() {
+    naked_asm!(
+        "cmp qword ptr gs:[{entry_top}], 0",
+        "jne 1f",
+        "swapgs",
+        "iretq",
+        "1:",
+        "mov gs:[{scratch}], rax",
+        "mov rax, rsp",
+        "mov rsp, gs:[{entry_top}]",
+        "push [rax + 32]", "push [rax + 24]", "push [rax + 16]", "push [rax + 8]", "push [rax]",
+        "push qword ptr gs:[{scratch}]",
+        "mov rax, gs:[{user_cr3}]",
+        "and rax, gs:[{user_mask}]",
+        "mov qword ptr gs:[{user_mask}], -1",
+        "mov cr3, rax",
+        "pop rax",
+        "swapgs",
+        "iretq",
+        scratch = const crate::percpu::SCRATCH,
+        entry_top = const crate::percpu::ENTRY_TOP,
+        user_cr3 = const crate::percpu::USER_CR3,
+        user_mask = const crate::percpu::USER_MASK,
+    )
+}
+
+/// Loads `user` into CR3, forgets the page at `address` there, and loads `kernel`.
+///
+/// # Safety
+/// Both are values that CR3 may take; `kernel` is for the tables in force, and `user` for ring 3's that go with them. With
+/// interrupts off.
+#[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
+pub(crate) unsafe extern "C" fn invlpg_on(user: u64, kernel: u64, address: u64) {
+    naked_asm!("mov cr3, rdi", "invlpg [rdx]", "mov cr3, rsi", "ret")
 }
 
 /// As `common`, for vectors with a stack of their own. From ring 3 GS is ring 3's for sure, and the
 /// frame moves to the thread's stack: the thread may end or be preempted in the handler, when the
 /// next such exception on this CPU would overwrite it. From the kernel GS itself tells whose it
-/// is: the kernel's base is in the upper half.
+/// is: the kernel's base is in the upper half. So with CR3: an NMI comes on ring 3's tables too where the kernel's code
+/// is on its way in or out. Whatever was in force is loaded again, without bit 63: a flush too many.
 #[unsafe(naked)]
 #[unsafe(link_section = ".text.entry")]
 extern "C" fn paranoid() {
@@ -194,13 +267,7 @@ extern "C" fn paranoid() {
         "test byte ptr [rsp + 24], 3", // the interrupted CS
         "jz 3f",
         "swapgs",
-        "mov gs:[{scratch}], rax",
-        "mov rax, rsp",
-        "mov rsp, gs:[{stack_top}]",
-        "push [rax + 48]", "push [rax + 40]", "push [rax + 32]", "push [rax + 24]", "push [rax + 16]",
-        "push [rax + 8]", "push [rax]",
-        "mov rax, gs:[{scratch}]",
-        "jmp {save}",
+        "jmp {change_over}",
         "3:",
         "push rax", "push rbx", "push rcx", "push rdx", "push rsi", "push rdi", "push rbp",
         "push r8", "push r9", "push r10", "push r11", "push r12", "push r13", "push r14", "push r15",
@@ -212,8 +279,19 @@ extern "C" fn paranoid() {
         "swapgs",
         "inc ebx",
         "1:",
+        "xor r12d, r12d",
+        "cmp qword ptr gs:[{entry_top}], 0",
+        "je 4f",
+        "mov r12, cr3",
+        "mov rax, gs:[{kernel_cr3}]",
+        "mov cr3, rax",
+        "4:",
         "mov rdi, rsp",
         "call {dispatch}",
+        "test r12, r12",
+        "jz 5f",
+        "mov cr3, r12",
+        "5:",
         "test ebx, ebx",
         "jz 2f",
         "swapgs",
@@ -223,9 +301,9 @@ extern "C" fn paranoid() {
         "add rsp, 16",
         "iretq",
         dispatch = sym dispatch,
-        save = sym save,
-        scratch = const crate::percpu::SCRATCH,
-        stack_top = const crate::percpu::STACK_TOP,
+        change_over = sym change_over,
+        entry_top = const crate::percpu::ENTRY_TOP,
+        kernel_cr3 = const crate::percpu::KERNEL_CR3,
     )
 }
 
@@ -243,11 +321,32 @@ pub(crate) extern "C" fn enter_user(rip: u64, rsp: u64, argument: u64) -> ! {
         "xor eax, eax", "xor ebx, ebx", "xor ecx, ecx", "xor edx, edx", "xor esi, esi", "xor ebp, ebp",
         "xor r8d, r8d", "xor r9d, r9d", "xor r10d, r10d", "xor r11d, r11d",
         "xor r12d, r12d", "xor r13d, r13d", "xor r14d, r14d", "xor r15d, r15d",
-        "swapgs",
-        "iretq",
+        "jmp {to_user}",
+        to_user = sym to_user,
         user_data = const crate::descriptors::USER_DATA as u32,
         user_code = const crate::descriptors::USER_CODE as u32,
     )
+}
+
+/// What of the kernel's image the way in and out needs before it has loaded the kernel's tables, and after it has left
+/// them: whole pages.
+pub(crate) fn shown() -> [core::ops::Range<u64>; 2] {
+    #[cfg(target_os = "none")]
+    {
+        unsafe extern "C" {
+            static entry_text_start: u8;
+            static entry_text_end: u8;
+            static entry_data_start: u8;
+            static entry_data_end: u8;
+        }
+        let bounds = |start: *const u8, end: *const u8| start as u64..end as u64;
+        [
+            bounds(&raw const entry_text_start, &raw const entry_text_end),
+            bounds(&raw const entry_data_start, &raw const entry_data_end),
+        ]
+    }
+    #[cfg(not(target_os = "none"))]
+    [0..0, 0..0]
 }
 
 /// Whether `address` is on the way from an interrupt to its handler.
@@ -312,6 +411,8 @@ static STUBS: [[Stub; 16]; 14] = [
     row!(0xf0),
 ];
 
+// Ring 3's own tables show it too.
+#[cfg_attr(target_os = "none", unsafe(link_section = ".data.entry"))]
 static IDT: Once<InterruptDescriptorTable> = Once::new();
 
 fn build() -> InterruptDescriptorTable {

@@ -7,6 +7,7 @@
 pub(crate) mod alias;
 mod build;
 mod entry;
+pub(crate) mod isolated;
 pub mod kpage;
 pub(crate) mod table;
 mod user;
@@ -22,12 +23,13 @@ pub use walk::{Allows, Mapping, kernel_mappings};
 
 use crate::frames::Frame;
 use crate::sync::IrqLock;
+use core::arch::asm;
 use core::sync::atomic::Ordering::{Acquire, Release};
-use shootdown::SpaceId;
+use shootdown::{Pcid, SpaceId};
 use table::{KERNEL_TABLE, leaf, table};
-use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
-use x86_64::structures::paging::{PageTableFlags as Flags, PhysFrame};
-use x86_64::{PhysAddr, VirtAddr};
+use x86_64::VirtAddr;
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
+use x86_64::structures::paging::PageTableFlags as Flags;
 
 /// Where the kernel is linked: its physical address plus this.
 pub const KERNEL_BASE: u64 = 0xffff_ffff_8000_0000;
@@ -39,9 +41,12 @@ pub const USER_END: u64 = 0x0000_8000_0000_0000;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
 /// The bits of an entry of the kernel's half that allows `rights`: its translations are global, which counts where
-/// CR4.PGE is on.
+/// CR4.PGE is on. Not if ring 3 has tables of its own: a global translation would serve there too.
 fn kernel_bits(rights: Rights) -> u64 {
-    rights.0.union(Flags::GLOBAL).bits()
+    match crate::tlb::isolated() {
+        true => rights.0.bits(),
+        false => rights.0.union(Flags::GLOBAL).bits(),
+    }
 }
 
 /// The kernel's top-level table; its upper half is every address space's.
@@ -81,10 +86,27 @@ pub(crate) fn enable_protections() {
     }
 }
 
-fn load_root(root: u64) {
-    let frame = PhysFrame::containing_address(PhysAddr::new(root));
-    // SAFETY: the table maps the kernel's half as every other one does.
-    unsafe { Cr3::write(frame, Cr3Flags::empty()) };
+/// Loads the top-level table at `root` under `pcid`, and notes that the kernel runs on it; `user` is the one that ring 3
+/// is to run on, 0 for none. Without PCIDs every translation that is not global is forgotten, with PCIDs those of `pcid`
+/// and of its user PCID unless they are to be kept. With interrupts off.
+fn load_root(root: u64, user: u64, pcid: Pcid, keep: bool) {
+    use crate::tlb::cr3;
+    let user_cr3 = match user {
+        0 => 0,
+        user => cr3(user, pcid.user(), true),
+    };
+    if crate::percpu::user_flush_deferred() {
+        // The space may come back before anything clears its generation here.
+        crate::tlb::flush_user_pcid();
+    }
+    crate::percpu::set_roots(cr3(root, pcid, true), user_cr3);
+    let value = cr3(root, pcid, keep);
+    // SAFETY: the table maps the kernel's half as every other one does; bit 63 and the PCID are there with PCIDs only.
+    unsafe { asm!("mov cr3, {}", in(reg) value, options(nostack, preserves_flags)) };
+    // At once: put off to the way out it would be lost with a switch before that, and the next activation keeps.
+    if user != 0 && !keep && crate::tlb::mode().has_pcid() {
+        crate::tlb::flush_user_pcid();
+    }
 }
 
 /// The kernel's top-level table, for a CPU that starts.
@@ -97,6 +119,6 @@ pub(crate) fn kernel_root() -> u64 {
 pub fn load_kernel() {
     let _off = crate::interrupts::Off::new();
     let root = *KERNEL_ROOT.lock();
-    load_root(root);
+    load_root(root, 0, Pcid::KERNEL, true);
     crate::percpu::set_space(SpaceId::KERNEL.0);
 }

@@ -30,6 +30,16 @@ pub struct Local {
     stack_top: AtomicU64,
     /// One register of theirs, for a moment.
     scratch: AtomicU64,
+    /// What CR3 holds in the kernel, as it is loaded on the way in from ring 3's own tables.
+    kernel_cr3: AtomicU64,
+    /// What CR3 holds in ring 3, if that has tables of its own; 0 in the kernel's space.
+    user_cr3: AtomicU64,
+    /// What of `user_cr3` is loaded on the next way out: all, or all but bit 63.
+    user_mask: AtomicU64,
+    /// The end of `entry_stack` if ring 3 has tables of its own, else 0: by it the entry code knows.
+    entry_top: AtomicU64,
+    /// Where entries from ring 3 begin if ring 3 has tables of its own, which show this area but no thread's stack.
+    entry_stack: EntryStack,
     /// A bit for each point at which this CPU does more than count, and [`TRACED`].
     armed: AtomicU32,
     /// Nonzero if more is done at armed points than to record them.
@@ -40,6 +50,11 @@ pub struct Local {
     points: [AtomicU64; Point::COUNT],
     counters: [AtomicU64; Counter::COUNT],
 }
+
+/// As many words as an entry and an exit need, aligned as the CPU aligns a stack.
+#[repr(C, align(16))]
+#[derive(Debug)]
+struct EntryStack([AtomicU64; 16]);
 
 /// The bit of `preemption` that says that nothing is owed.
 const NOT_OWED: u32 = 1 << 31;
@@ -94,6 +109,8 @@ impl Counter {
     ];
 }
 
+// Ring 3's own tables show it too: the entry code needs it before it can load the kernel's.
+#[cfg_attr(target_os = "none", unsafe(link_section = ".data.entry"))]
 static LOCALS: [Local; MAX_CPUS] = [const {
     Local {
         cpu: AtomicU64::new(0),
@@ -102,6 +119,11 @@ static LOCALS: [Local; MAX_CPUS] = [const {
         space: AtomicU64::new(0),
         stack_top: AtomicU64::new(0),
         scratch: AtomicU64::new(0),
+        kernel_cr3: AtomicU64::new(0),
+        user_cr3: AtomicU64::new(0),
+        user_mask: AtomicU64::new(u64::MAX),
+        entry_top: AtomicU64::new(0),
+        entry_stack: EntryStack([const { AtomicU64::new(0) }; 16]),
         armed: AtomicU32::new(0),
         attentive: AtomicU32::new(0),
         position: AtomicU64::new(0),
@@ -192,6 +214,45 @@ pub(crate) fn set_stack_top(top: u64) {
     write!(stack_top, top);
 }
 
+/// Has entries from ring 3 start on this CPU's entry stack, whose end is returned. With interrupts off.
+pub(crate) fn isolate() -> u64 {
+    let stack = &of(cpu()).entry_stack.0;
+    let top = stack.as_ptr_range().end.addr() as u64;
+    write!(entry_top, top);
+    top
+}
+
+/// What CR3 holds in the kernel, and in ring 3 (0 if there is nothing for it), as they are loaded. With interrupts off.
+pub(crate) fn roots() -> (u64, u64) {
+    (read!(kernel_cr3), read!(user_cr3))
+}
+
+/// Whether a flush of the user PCID waits for the way out. With interrupts off.
+pub(crate) fn user_flush_deferred() -> bool {
+    read!(user_mask) != u64::MAX
+}
+
+/// Sets what [`roots`] returns; a flush of the user PCID that was put off is withdrawn. Only together with CR3, with
+/// interrupts off.
+pub(crate) fn set_roots(kernel: u64, user: u64) {
+    write!(kernel_cr3, kernel);
+    write!(user_cr3, user);
+    write!(user_mask, u64::MAX);
+}
+
+/// What of the user tables' CR3 is loaded on the next way out.
+pub(crate) fn set_user_mask(mask: u64) {
+    write!(user_mask, mask);
+}
+
+/// Where `kernel_cr3` lies behind GS, for the entry code.
+pub(crate) const KERNEL_CR3: usize = offset_of!(Local, kernel_cr3);
+/// Where `user_cr3` lies behind GS, for the entry code.
+pub(crate) const USER_CR3: usize = offset_of!(Local, user_cr3);
+/// Where `user_mask` lies behind GS, for the entry code.
+pub(crate) const USER_MASK: usize = offset_of!(Local, user_mask);
+/// Where `entry_top` lies behind GS, for the entry code.
+pub(crate) const ENTRY_TOP: usize = offset_of!(Local, entry_top);
 /// Where `stack_top` lies behind GS, for the entry code.
 pub(crate) const STACK_TOP: usize = offset_of!(Local, stack_top);
 /// Where `scratch` lies behind GS, for the entry code.
@@ -386,6 +447,20 @@ impl Local {
     /// The address space whose tables it uses.
     pub fn current_space(&self) -> u32 {
         self.space.load(Relaxed) as u32
+    }
+
+    /// Whether a flush of its user PCID waits for the way out.
+    pub fn user_flush_deferred(&self) -> bool {
+        self.user_mask.load(Relaxed) != u64::MAX
+    }
+
+    /// What CR3 holds there in the kernel, and in ring 3; the latter is 0 if that has no tables of its own, or no space
+    /// is in use.
+    pub fn cr3(&self) -> (u64, u64) {
+        (
+            self.kernel_cr3.load(Relaxed) & !crate::tlb::KEEP,
+            self.user_cr3.load(Relaxed) & !crate::tlb::KEEP,
+        )
     }
 
     /// Sets every counter to 0. Counts made at this moment on that CPU may survive.

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use x86_64::VirtAddr;
 
 /// Where stacks live: a top-level entry of their own.
-const REGION: u64 = 0xffff_ff00_0000_0000;
+pub(crate) const REGION: u64 = 0xffff_ff00_0000_0000;
 
 /// The next stack's guard page. Stacks are kept for reuse by their owners, never unmapped, so a
 /// stack's translations are never stale.

@@ -74,7 +74,7 @@ pub use machine::{
     Abandoned, Active, Atomic, Critical, Destination, Generation, Machine, Plain, RequestBody,
     RequestHead, Role, Slot, Value, Word,
 };
-pub use mode::{Features, Mode, Unsupported};
+pub use mode::{Features, Mode, Unsupported, Wanted};
 pub use operation::{Invpcid, Pcid, Tlb, perform};
 pub use point::Point;
 pub use protocol::{Protocol, RequestView, Settings};

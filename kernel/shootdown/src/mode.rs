@@ -32,6 +32,59 @@ pub enum Mode {
     InvpcidPti,
 }
 
+/// What the person who starts a machine wants of address translation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    /// Just this mode; the rest then counts for nothing.
+    pub mode: Option<Mode>,
+    /// PCIDs where the CPU has them.
+    pub pcid: bool,
+    /// INVPCID where there are PCIDs and the CPU has it.
+    pub invpcid: bool,
+    /// Page-table isolation.
+    pub pti: bool,
+}
+
+impl Default for Wanted {
+    /// All that the CPU has, as FreeBSD. Not page-table isolation, which that turns on for CPUs that Meltdown reads
+    /// through: where a machine drops all at every CR3 write, isolation leaves nothing in a TLB that could be stale.
+    fn default() -> Self {
+        Wanted {
+            mode: None,
+            pcid: true,
+            invpcid: true,
+            pti: false,
+        }
+    }
+}
+
+impl Wanted {
+    /// What is used on a CPU that has `cpu`, and why not all that was asked for. [`Mode::choose`] never refuses it.
+    pub const fn on(self, cpu: Features) -> (Features, Option<Unsupported>) {
+        let pcid = self.pcid && cpu.pcid;
+        let by_itself = Features {
+            pcid,
+            invpcid: self.invpcid && pcid && cpu.invpcid,
+            pti: self.pti,
+        };
+        let Some(mode) = self.mode else {
+            return (by_itself, None);
+        };
+        let exact = match mode {
+            // With or without it the operations are the same.
+            Mode::Plain => Features {
+                pti: self.pti,
+                ..mode.features()
+            },
+            _ => mode.features(),
+        };
+        match exact.on(cpu) {
+            Ok(features) => (features, None),
+            Err(missing) => (by_itself, Some(missing)),
+        }
+    }
+}
+
 /// Why a mode cannot be had.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unsupported {
@@ -185,6 +238,55 @@ mod tests {
             ..wanted
         };
         assert_eq!(possible.on(cpu).and_then(Mode::choose), Ok(Mode::PcidPti));
+    }
+
+    const ALL: Features = Features {
+        pcid: true,
+        invpcid: true,
+        pti: false,
+    };
+
+    /// The mode that a CPU with `cpu` gets, and whether something asked for was refused.
+    fn mode(wanted: Wanted, cpu: Features) -> (Mode, bool) {
+        let (features, refused) = wanted.on(cpu);
+        (Mode::choose(features).unwrap(), refused.is_some())
+    }
+
+    #[test]
+    fn a_feature_used_that_the_cpu_lacks_or_that_was_declined() {
+        let wanted = Wanted::default();
+        let cpu = |pcid, invpcid| Features {
+            pcid,
+            invpcid,
+            pti: false,
+        };
+        assert_eq!(mode(wanted, ALL), (Mode::Invpcid, false));
+        assert_eq!(mode(wanted, cpu(true, false)), (Mode::Pcid, false));
+        // INVPCID alone has nothing to work on.
+        assert_eq!(mode(wanted, cpu(false, true)), (Mode::Plain, false));
+        let pti = Wanted {
+            pti: true,
+            ..wanted
+        };
+        assert_eq!(mode(pti, ALL), (Mode::InvpcidPti, false));
+        assert_eq!(mode(pti, cpu(false, false)), (Mode::Plain, false));
+        assert!(pti.on(cpu(false, false)).0.pti);
+        let without = |pcid, invpcid| Wanted {
+            pcid,
+            invpcid,
+            ..wanted
+        };
+        assert_eq!(mode(without(false, true), ALL), (Mode::Plain, false));
+        assert_eq!(mode(without(true, false), ALL), (Mode::Pcid, false));
+        let exactly = |mode| Wanted {
+            mode: Some(mode),
+            ..wanted
+        };
+        for one in Mode::ALL {
+            assert_eq!(mode(exactly(one), ALL), (one, false));
+            let none = mode(exactly(one), cpu(false, false));
+            assert_eq!(none, (Mode::Plain, one != Mode::Plain));
+        }
     }
 
     #[test]

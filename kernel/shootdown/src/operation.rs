@@ -95,9 +95,9 @@ pub trait Tlb {
         only_with_pcids("forget_contexts")
     }
 
-    /// INVPCID.
-    fn invpcid(&self, what: Invpcid) {
-        let _ = what;
+    /// INVPCID. `space` is the one that it is about, for who keeps books; the kernel's if it is about all.
+    fn invpcid(&self, what: Invpcid, space: SpaceId) {
+        let _ = (what, space);
         only_with_pcids("invpcid")
     }
 
@@ -145,7 +145,7 @@ fn invalidate_page<M: Tlb>(m: &M, space: SpaceId, va: u64) {
     m.invlpg(va);
     if mode.has_user_pcid() && m.current_space() == space {
         match mode {
-            Mode::InvpcidPti => m.invpcid(Invpcid::Address(m.pcid(space).user(), va)),
+            Mode::InvpcidPti => m.invpcid(Invpcid::Address(m.pcid(space).user(), va), space),
             _ => m.invlpg_user(va),
         }
     }
@@ -170,7 +170,7 @@ fn invalidate_space<M: Tlb>(m: &M, space: SpaceId) {
     let mode = m.mode();
     match mode {
         Mode::Plain => return m.reload_cr3(),
-        Mode::Invpcid | Mode::InvpcidPti => m.invpcid(Invpcid::Context(m.pcid(space))),
+        Mode::Invpcid | Mode::InvpcidPti => m.invpcid(Invpcid::Context(m.pcid(space)), space),
         Mode::Pcid | Mode::PcidPti => {}
     }
     if m.current_space() != space {
@@ -187,7 +187,7 @@ fn invalidate_space<M: Tlb>(m: &M, space: SpaceId) {
 fn invalidate_all<M: Tlb>(m: &M) {
     match m.mode() {
         Mode::Plain | Mode::Pcid | Mode::PcidPti => m.flush_global(),
-        Mode::Invpcid | Mode::InvpcidPti => m.invpcid(Invpcid::AllWithGlobal),
+        Mode::Invpcid | Mode::InvpcidPti => m.invpcid(Invpcid::AllWithGlobal, SpaceId::KERNEL),
     }
 }
 

@@ -108,6 +108,7 @@ fn only_looks(request: &Request) -> bool {
     let all_stand = |on: CpuSelection| stand(on.resolve(HERE, machine::online()));
     match request {
         Request::Break(_) | Request::Step(_) | Request::Continue(_) => true,
+        Request::Deliver(_) => true,
         Request::Version(_) | Request::Seed(_) | Request::Reboot(_) | Request::Quit(_) => true,
         Request::Cpus(_) | Request::Mem(_) | Request::Threads(_) | Request::Stats(_) => true,
         Request::Percpu(_) | Request::Scoreboard(_) | Request::Trace(_) => true,

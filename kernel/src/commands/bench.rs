@@ -1,12 +1,12 @@
 //! `bench`: ratios of one run.
 
 use super::{HERE, on};
-use crate::{bench, channel, job, machine, protocols, space};
+use crate::{bench, channel, job, machine, protocols, space, transports};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use shell::Failure;
-use shell::commands::args;
+use shell::commands::{Choice, args};
 use shell::report::{Output, Table, Value};
 use shootdown::CpuSet;
 use space::Space;
@@ -18,7 +18,7 @@ struct Benchmark {
 }
 
 /// Every benchmark, in the order in which `bench` runs them.
-const ALL: [Benchmark; 5] = [
+const ALL: [Benchmark; 6] = [
     Benchmark {
         name: "trace",
         run: trace,
@@ -30,6 +30,10 @@ const ALL: [Benchmark; 5] = [
     Benchmark {
         name: "protocols",
         run: by_protocol,
+    },
+    Benchmark {
+        name: "transports",
+        run: by_transport,
     },
     Benchmark {
         name: "revoke",
@@ -168,6 +172,59 @@ fn by_protocol(output: &mut Output<'_>) -> Result<(), Failure> {
         ]);
     }
     output.table("protocols", table);
+    Ok(())
+}
+
+/// One page at one target and at every other, by each transport that this machine has, in turns so that a host that
+/// gets slower meanwhile is no transport's fault.
+fn by_transport(output: &mut Output<'_>) -> Result<(), Failure> {
+    /// How often each has its turn.
+    const TURNS: usize = 3;
+    let before = transports::in_use();
+    let there: Vec<_> = transports::ALL
+        .iter()
+        .filter(|entry| entry.lacks().is_none())
+        .collect();
+    let others = machine::online().without(HERE);
+    let mut sets: Vec<CpuSet> = others.lowest().map(CpuSet::only).into_iter().collect();
+    sets.extend((others.len() > 1).then_some(others));
+    let mut table = Table::new(["transport", "targets", "floor_ticks", "shootdown_ticks"]);
+    for targets in sets {
+        let mut measured = Vec::new();
+        for turn in 0..there.len() * TURNS {
+            let name = there[turn % there.len()].name;
+            transports::choose(name).map_err(Failure::new)?;
+            let result = in_space(targets, |space| {
+                on(HERE, Some(space), move || bench::round_trip(targets))
+            });
+            measured.push((name, result));
+        }
+        transports::choose(before).map_err(Failure::new)?;
+        let mut rows = Vec::new();
+        for (name, result) in measured {
+            let one = result?
+                .map_err(|silent| Failure::new(format_args!("CPUs {silent} did not answer")))?;
+            rows.push((name, one));
+        }
+        for entry in &there {
+            // The middle of its turns.
+            let mut floors: Vec<u64> = Vec::new();
+            let mut shootdowns: Vec<u64> = Vec::new();
+            for (_, one) in rows.iter().filter(|(name, _)| *name == entry.name) {
+                floors.push(one.floor);
+                shootdowns.push(one.shootdown);
+            }
+            floors.sort_unstable();
+            shootdowns.sort_unstable();
+            table.row([
+                entry.name.name().into(),
+                targets.into(),
+                floors[TURNS / 2].into(),
+                shootdowns[TURNS / 2].into(),
+            ]);
+        }
+    }
+    output.table("transports", table);
     Ok(())
 }
 

@@ -2,16 +2,17 @@
 
 use super::{HERE, look};
 use crate::symbols::{self, Symbolised};
-use crate::{boot, machine, panic, park, protocols, stop, thread};
+use crate::{boot, machine, panic, park, protocols, space, stop, thread};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use alloc::{format, vec};
+use core::sync::atomic::Ordering::Relaxed;
 use hw::percpu::Counter;
 use hw::{ap, apic, frames, heap, percpu};
 use shell::Failure;
 use shell::commands::args;
 use shell::report::{Output, Style, Table, Value};
-use shootdown::{CpuId, Point};
+use shootdown::{CpuId, Point, Word};
 
 /// `cpus`
 pub fn cpus(output: &mut Output<'_>) -> Result<(), Failure> {
@@ -50,6 +51,71 @@ pub fn cpus(output: &mut Output<'_>) -> Result<(), Failure> {
         ]);
     }
     output.table("cpus", table);
+    Ok(())
+}
+
+/// `pcids`
+pub fn pcids(args: &args::Pcids, output: &mut Output<'_>) -> Result<(), Failure> {
+    let (mode, used, cpu) = (
+        hw::tlb::mode(),
+        boot::facts().addressing,
+        hw::cpuid::features(),
+    );
+    output.field("mode", mode.name());
+    for (name, has, used) in [
+        ("pcid", Some(cpu.pcid), used.pcid),
+        ("invpcid", Some(cpu.invpcid), used.invpcid),
+        ("pti", None, used.pti),
+    ] {
+        let why = match (has, used) {
+            (_, true) => "in use",
+            (Some(false), _) => "the CPU has none",
+            _ => "not asked for",
+        };
+        output.field(name, why);
+    }
+    let mut cpus = Table::new(["cpu", "space", "kernel_cr3", "user_cr3", "user_flush"]);
+    let mut spaces = Table::new(["cpu", "space", "pcid", "generation", "present", "kept"]);
+    let wanted = |cpu: &CpuId| args.cpu.is_none_or(|one| one == *cpu);
+    for cpu in machine::started().into_iter().filter(wanted) {
+        let local = percpu::of(cpu);
+        let (kernel, user) = local.cr3();
+        cpus.row([
+            cpu.into(),
+            local.current_space().into(),
+            Value::hex(kernel),
+            if used.pti {
+                Value::hex(user)
+            } else {
+                Value::nothing()
+            },
+            match (mode.has_user_pcid(), local.user_flush_deferred()) {
+                (false, _) => Value::nothing(),
+                (true, true) => "put off".into(),
+                (true, false) => "none due".into(),
+            },
+        ]);
+        if !mode.has_pcid() {
+            continue;
+        }
+        let contexts = space::contexts();
+        let present = contexts.present(cpu).peek(Relaxed);
+        for space in space::all() {
+            let generation = contexts.generation(space.id(), cpu).peek(Relaxed);
+            spaces.row([
+                cpu.into(),
+                space.id().0.into(),
+                Value::hex(contexts.pcid(space.id(), cpu).0.into()),
+                generation.into(),
+                present.into(),
+                space::keeps(space.id(), cpu).into(),
+            ]);
+        }
+    }
+    output.table("cpus", cpus);
+    if mode.has_pcid() {
+        output.table("spaces", spaces);
+    }
     Ok(())
 }
 

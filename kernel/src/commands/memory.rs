@@ -1,6 +1,6 @@
 //! Commands on address spaces: mapping, and looking through chosen TLBs.
 
-use super::{HERE, IN_USE, look, on, space_of};
+use super::{HERE, IN_USE, look, on, shows_staleness, space_of};
 use crate::space::{self, Error, Shoot, Space};
 use crate::{ledger, machine, points, protocols, stop, witness};
 use alloc::format;
@@ -25,7 +25,8 @@ fn rights(access: Access) -> Rights {
     }
 }
 
-pub fn refused(error: Error) -> Failure {
+/// Why `from` could not change a space.
+pub fn refused(error: Error, from: CpuId) -> Failure {
     match error {
         Error::Map(error @ MapError::NotMapped) => Failure::new(error).hint("map ADDRESS"),
         Error::Map(error @ MapError::Mapped) => {
@@ -34,13 +35,17 @@ pub fn refused(error: Error) -> Failure {
         Error::Map(error) => Failure::new(error),
         Error::Abandoned => Failure::new(format_args!(
             "the shootdown was given up: CPUs {} have not acknowledged; the old frames are lost",
-            protocols::outstanding(HERE)
+            protocols::outstanding(from)
         )),
     }
 }
 
-fn when(noshoot: bool) -> Shoot {
-    if noshoot { Shoot::Later } else { Shoot::Now }
+fn when(noshoot: bool) -> Result<Shoot, Failure> {
+    if noshoot {
+        shows_staleness()?;
+        return Ok(Shoot::Later);
+    }
+    Ok(Shoot::Now)
 }
 
 /// `space`
@@ -112,10 +117,9 @@ pub fn map(args: &args::Map, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
     let (page, pages, rights) = (args.address.get(), args.pages, rights(args.access));
     let inside = space.clone();
-    let tag = on(args.from.unwrap_or(HERE), None, move || {
-        inside.map(page, pages, rights)
-    })?
-    .map_err(refused)?;
+    let from = args.from.unwrap_or(HERE);
+    let made = on(from, None, move || inside.map(page, pages, rights))?;
+    let tag = made.map_err(|error| refused(error, from))?;
     output.field("address", Value::hex(page));
     output.field("pages", pages);
     output.field("space", space.id());
@@ -126,7 +130,7 @@ pub fn map(args: &args::Map, output: &mut Output<'_>) -> Result<(), Failure> {
 /// `unmap`
 pub fn unmap(args: &args::Unmap, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
-    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot));
+    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot)?);
     change(&space, args.from, move |space| {
         space.unmap(page, pages, shoot)
     })?;
@@ -139,7 +143,7 @@ pub fn unmap(args: &args::Unmap, output: &mut Output<'_>) -> Result<(), Failure>
 /// `remap`
 pub fn remap(args: &args::Remap, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
-    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot));
+    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot)?);
     let tags = change(&space, args.from, move |space| {
         (0..pages)
             .map(|number| space.remap(page + number * PAGE_SIZE, shoot))
@@ -157,9 +161,10 @@ pub fn remap(args: &args::Remap, output: &mut Output<'_>) -> Result<(), Failure>
 
 /// `kpage`
 pub fn kpage(args: &args::Kpage, output: &mut Output<'_>) -> Result<(), Failure> {
-    let shoot = when(args.noshoot);
+    let shoot = when(args.noshoot)?;
     let change = move || space::change_kernel_page(shoot);
-    let tag = on(args.from.unwrap_or(HERE), None, change)?.map_err(refused)?;
+    let from = args.from.unwrap_or(HERE);
+    let tag = on(from, None, change)?.map_err(|error| refused(error, from))?;
     output.field("address", Value::hex(KPAGE));
     output.field("first_tag", tag);
     if args.noshoot {
@@ -174,7 +179,7 @@ pub fn kpage(args: &args::Kpage, output: &mut Output<'_>) -> Result<(), Failure>
 /// `protect`
 pub fn protect(args: &args::Protect, output: &mut Output<'_>) -> Result<(), Failure> {
     let space = space_of(args.space)?;
-    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot));
+    let (page, pages, shoot) = (args.address.get(), args.pages, when(args.noshoot)?);
     let rights = rights(args.access);
     change(&space, args.from, move |space| {
         space.protect(page, pages, rights, shoot)
@@ -192,7 +197,8 @@ fn change<T: Send + 'static>(
     change: impl FnOnce(&Space) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Failure> {
     let inside = space.clone();
-    on(from.unwrap_or(HERE), None, move || change(&inside))?.map_err(refused)
+    let from = from.unwrap_or(HERE);
+    on(from, None, move || change(&inside))?.map_err(|error| refused(error, from))
 }
 
 fn say_shot(space: &Space, noshoot: bool, output: &mut Output<'_>) {
@@ -325,6 +331,7 @@ pub fn write(args: &args::Write, output: &mut Output<'_>) -> Result<(), Failure>
 
 /// `probe`
 pub fn probe(args: &args::Probe, output: &mut Output<'_>) -> Result<(), Failure> {
+    shows_staleness()?;
     let space = space_of(args.space)?;
     let address = args.address.get();
     ring_3s(address, "probed")?;

@@ -3,7 +3,8 @@
 use super::HERE;
 use super::background::{self, Watch};
 use crate::park::{self, MAX_BREAKS, Parked};
-use crate::{machine, protocols};
+use crate::{faults, machine, protocols};
+use alloc::format;
 use alloc::vec::Vec;
 use hw::percpu;
 use shell::Failure;
@@ -12,9 +13,24 @@ use shell::commands::args;
 use shell::report::{Output, Style, Table, Value};
 use shootdown::{CpuId, CpuSet, Point};
 
+/// The points at which a protocol writes a word.
+const STORES: [Point; 4] = [
+    Point::Publish,
+    Point::Generation,
+    Point::Zero,
+    Point::Acknowledge,
+];
+
 /// `break`
 pub fn set_break(args: &args::Break, output: &mut Output<'_>) -> Result<(), Failure> {
     match args.subject {
+        BreakSubject::At(point) if args.stored && !STORES.contains(&point) => {
+            let names: Vec<_> = STORES.iter().map(|point| point.name()).collect();
+            Err(
+                Failure::new(format_args!("at `{point}` a protocol writes no word"))
+                    .expected(format_args!("one of {}", names.join(", "))),
+            )
+        }
         BreakSubject::At(point) => set(point, args, output),
         BreakSubject::Clear => clear(args, output),
         BreakSubject::List => {
@@ -29,11 +45,14 @@ fn set(point: Point, args: &args::Break, output: &mut Output<'_>) -> Result<(), 
     let online = machine::online();
     let cpus = args.cpu.map_or(online, |cpus| cpus.resolve(HERE, online));
     let from = args.from.map(|cpus| cpus.resolve(HERE, online));
-    let number = park::set(point, cpus, from, args.times).map_err(|_| {
+    let number = park::set((point, args.stored), cpus, from, args.times).map_err(|_| {
         Failure::new(format_args!("there are {MAX_BREAKS} breaks already")).hint("break clear")
     })?;
     output.field("break", number);
     output.field("point", point.name());
+    if args.stored {
+        output.field("stored", true);
+    }
     output.field("cpus", cpus);
     output.field("from", from);
     output.field("times", args.times);
@@ -46,6 +65,7 @@ fn no_set(args: &args::Break, subject: &str) -> Result<(), Failure> {
         (args.cpu.is_some(), "cpu CPU-SET"),
         (args.from.is_some(), "from CPU-SET"),
         (args.times.is_some(), "N*"),
+        (args.stored, "stored"),
     ];
     match surplus.into_iter().find(|(given, _)| *given) {
         Some((_, name)) => Err(
@@ -83,7 +103,7 @@ fn list(output: &mut Output<'_>) {
         };
         breaks.row([
             one.number.into(),
-            one.point.name().into(),
+            place(one.point, one.stored),
             one.cpus.into(),
             one.from.map_or(Value::from("any"), Value::from),
             left,
@@ -95,7 +115,7 @@ fn list(output: &mut Output<'_>) {
     for parked in park::parked().into_iter().filter_map(park::where_is) {
         standing.row([
             parked.cpu.into(),
-            Value::from(parked.point.name()).styled(Style::Warn),
+            place(parked.point, parked.stored).styled(Style::Warn),
             initiators(&parked),
             parked.generation.into(),
             parked.doing().into(),
@@ -104,6 +124,15 @@ fn list(output: &mut Output<'_>) {
     output.table("parked", standing);
     if park::missed() > 0 {
         output.field("missed", park::missed());
+    }
+}
+
+/// The point's name, and whether its store is made there.
+fn place(point: Point, stored: bool) -> Value {
+    if stored {
+        format!("{point} stored").into()
+    } else {
+        point.name().into()
     }
 }
 
@@ -143,6 +172,31 @@ pub fn step(args: &args::Step, output: &mut Output<'_>) -> Result<(), Failure> {
         Some(parked) => tell_step(&parked, output),
         None => tell_run(cpu, output),
     }
+    Ok(())
+}
+
+/// `deliver`
+pub fn deliver(args: &args::Deliver, output: &mut Output<'_>) -> Result<(), Failure> {
+    let cpus = args.cpus.resolve(HERE, machine::online());
+    let there = if args.lost {
+        faults::lose(cpus)
+    } else {
+        let before = park::arrivals();
+        let there = faults::deliver(cpus);
+        if park::engaged() && !there.is_empty() {
+            background::wait_a_little(|| park::arrivals() > before);
+            background::settle();
+        }
+        there
+    };
+    if there.is_empty() {
+        return Err(
+            Failure::new(format_args!("no interrupt is on its way to CPUs {cpus}"))
+                .expected(format_args!("CPUs to which one is: {}", faults::held())),
+        );
+    }
+    output.field(if args.lost { "lost" } else { "delivered" }, there);
+    output.field("parked", park::parked());
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Commands that show what TLBs hold: the ledger, and the witnesses.
 
 use super::memory::residency;
-use super::{HERE, space_of};
+use super::{HERE, shows_staleness, space_of};
 use crate::ledger::{Read, Retired};
 use crate::space::Space;
 use crate::witness::{self, Find, NotStarted, Status};
@@ -204,7 +204,10 @@ fn confirm(space: &Arc<Space>, pages: &[u64], cpus: CpuSet) -> Result<(), Failur
 /// `witness`
 pub fn witness(args: &args::Witness, output: &mut Output<'_>) -> Result<(), Failure> {
     let status = match args.action {
-        WitnessAction::Start => return start(args, output),
+        WitnessAction::Start => {
+            shows_staleness()?;
+            return start(args, output);
+        }
         WitnessAction::Status => witness::status(),
         WitnessAction::Stop => witness::stop(),
     };

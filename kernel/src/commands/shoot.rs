@@ -2,11 +2,11 @@
 
 use super::{HERE, on, space_of};
 use crate::protocols::{Entry, entries};
-use crate::{job, machine, protocols};
+use crate::{job, machine, protocols, transports};
 use alloc::format;
 use alloc::vec::Vec;
 use shell::Failure;
-use shell::commands::{Extent, Layout, Sending, args};
+use shell::commands::{Choice, Extent, Layout, Sending, args};
 use shell::report::{Output, Style, Table, Value};
 use shootdown::{Acknowledged, BadRequest, PAGE_SIZE, Request, SpaceId, Targets};
 
@@ -85,6 +85,25 @@ pub fn proto(args: &args::Proto, output: &mut Output<'_>) -> Result<(), Failure>
         table.row([entry.name.into(), mark, layout, sending, entry.doc.into()]);
     }
     output.table("protocols", table);
+    Ok(())
+}
+
+/// `transport`
+pub fn transport(args: &args::Transport, output: &mut Output<'_>) -> Result<(), Failure> {
+    if let Some(name) = args.name {
+        transports::choose(name)
+            .map_err(|why| Failure::new(format_args!("transport {}: {why}", name.name())))?;
+    }
+    let mut table = Table::new(["transport", "in_use", "what", "lacks"]);
+    for entry in &transports::ALL {
+        let mark = match entry.name == transports::in_use() {
+            true => Value::from(true).styled(Style::Good),
+            false => Value::from(false),
+        };
+        let lacks = entry.lacks().map_or_else(Value::nothing, Value::from);
+        table.row([entry.name.name().into(), mark, entry.doc.into(), lacks]);
+    }
+    output.table("transports", table);
     Ok(())
 }
 

@@ -154,7 +154,9 @@ fn what(record: &Record) -> String {
         Event::Kind(Kind::Leave) => format!("vector {a}, {b} served"),
         Event::Kind(Kind::Ipi) => format!("vector {} to {}", b & 0xff, set(a)),
         Event::Kind(Kind::Invlpg) => format!("{a:#x} of space {b}"),
+        Event::Kind(Kind::LoadCr3) if b == 1 => format!("of space {a}, what its PCID tags is kept"),
         Event::Kind(Kind::LoadCr3) => format!("of space {a}"),
+        Event::Kind(Kind::Invpcid) => invpcid(record),
         Event::Kind(Kind::Switch) => format!("to thread {a}, space {b}"),
         Event::Kind(Kind::Stuck) => format!("waits for {}, generation {b}", set(a)),
         Event::Kind(Kind::Resend) => format!("to {}", set(a)),
@@ -171,6 +173,16 @@ fn what(record: &Record) -> String {
             (0, 0) => String::new(),
             _ => format!("{a:#x} {b:#x}"),
         },
+    }
+}
+
+fn invpcid(record: &Record) -> String {
+    let (page, pcid, space) = (record.a & !0xfff, record.b >> 32, record.b & 0xffff_ffff);
+    match record.a & 0xfff {
+        0 => format!("{page:#x} of PCID {pcid:#x}, space {space}"),
+        1 => format!("all of PCID {pcid:#x}, space {space}"),
+        2 => "everything".to_string(),
+        _ => "everything but global".to_string(),
     }
 }
 

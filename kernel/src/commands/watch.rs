@@ -88,7 +88,7 @@ impl Busy {
             let page = BUSY + busy.pages * PAGE_SIZE;
             busy.space
                 .map(page, 1, Rights::USER_READ)
-                .map_err(super::memory::refused)?;
+                .map_err(|error| super::memory::refused(error, HERE))?;
             busy.pages += 1;
             let group = Group::launch(&busy.space, program, &[page, 0], CpuSet::only(cpu));
             busy.groups.push(group.map_err(Failure::new)?);

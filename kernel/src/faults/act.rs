@@ -1,7 +1,7 @@
 //! What each action does.
 
 use super::slots::Armed;
-use super::{nmi, pending, recipients};
+use super::{held, nmi, pending, recipients};
 use crate::machine::{self, RESCHEDULE, SHOOTDOWN};
 use crate::points::{self, Operation, Verdict};
 use crate::{places, protocols, space, thread};
@@ -149,6 +149,11 @@ fn send(armed: &Armed, to: Destination, me: CpuId) -> Verdict {
         }
         Action::Drop => {
             send_to(all.minus(chosen));
+            return Verdict::Skip;
+        }
+        Action::Hold => {
+            send_to(all.minus(chosen));
+            held::keep(chosen);
             return Verdict::Skip;
         }
         Action::Misdirect => {

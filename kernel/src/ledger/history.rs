@@ -1,7 +1,7 @@
 //! What a space's page table said before, as long as a TLB may still say it; and what was read.
 
 use super::last;
-use crate::machine;
+use crate::{machine, space};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use hw::clock;
@@ -38,8 +38,9 @@ pub struct Read {
 }
 
 /// The past of one space.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct History {
+    space: SpaceId,
     retired: BTreeMap<u64, Vec<Retired>>,
     reads: BTreeMap<(u64, CpuId), Read>,
     /// When something was last left out for want of room.
@@ -47,9 +48,10 @@ pub struct History {
 }
 
 impl History {
-    /// A space that was never changed.
-    pub const fn new() -> History {
+    /// Of `space`, which was never changed.
+    pub const fn new(space: SpaceId) -> History {
         History {
+            space,
             retired: BTreeMap::new(),
             reads: BTreeMap::new(),
             incomplete: 0,
@@ -110,7 +112,7 @@ impl History {
 
     /// The translations of `page` that are out of force and that `cpu` may hold, the oldest first.
     pub fn held(&self, page: u64, cpu: CpuId) -> Vec<Retired> {
-        let last = last(cpu, page);
+        let last = last(cpu, self.space, page);
         self.retired
             .get(&page)
             .into_iter()
@@ -122,7 +124,7 @@ impl History {
 
     /// Whether something is missing that `cpu` may hold of `page`.
     pub fn unknown(&self, page: u64, cpu: CpuId) -> bool {
-        let last = last(cpu, page);
+        let last = last(cpu, self.space, page);
         let doubtful = |old: &Retired| last.survived(old.until).is_none();
         self.incomplete >= last.at || self.retired.get(&page).into_iter().flatten().any(doubtful)
     }
@@ -130,7 +132,11 @@ impl History {
     /// What `cpu` read at `page` since it last invalidated it, if it did and nothing changed since.
     pub fn read_since(&self, page: u64, cpu: CpuId) -> Option<Read> {
         let read = *self.reads.get(&(page, cpu))?;
-        (read.at > last(cpu, page).at.max(last(cpu, page).perhaps)).then_some(read)
+        (read.at
+            > last(cpu, self.space, page)
+                .at
+                .max(last(cpu, self.space, page).perhaps))
+        .then_some(read)
     }
 
     /// When the translation of `page` that is in force now came into force, or later.
@@ -142,10 +148,11 @@ impl History {
     }
 }
 
-/// Whether a CPU that uses `space` may hold a translation of `page` that went at `until`.
+/// Whether a CPU that uses `space`, or keeps what it holds of it for the time when it comes back, may hold a translation
+/// of `page` that went at `until`.
 fn survives(space: SpaceId, page: u64, until: u64) -> bool {
     machine::started().into_iter().any(|cpu| {
-        hw::percpu::of(cpu).current_space() == space.0
-            && last(cpu, page).survived(until) != Some(false)
+        (hw::percpu::of(cpu).current_space() == space.0 || space::keeps(space, cpu))
+            && last(cpu, space, page).survived(until) != Some(false)
     })
 }

@@ -16,8 +16,10 @@ use shootdown::{CpuId, CpuSet, Destination, MAX_CPUS, Point, Request};
 pub struct Parked {
     /// Which.
     pub cpu: CpuId,
-    /// Where. What the point says is about to happen has not happened.
+    /// Where. What the point says is about to happen has not happened, unless it is `stored`.
     pub point: Point,
+    /// Whether the store at the point is made.
+    pub stored: bool,
     /// Whose requests this is about: one CPU, or, where a handler has not looked yet, all whose
     /// requests are pending for it. Empty if nobody's.
     pub initiators: CpuSet,
@@ -105,6 +107,7 @@ impl Parked {
         Parked {
             cpu,
             point,
+            stored: false,
             initiators,
             generation: generation(point, operation, initiators),
             next: match *operation {
@@ -131,6 +134,7 @@ impl Parked {
     /// What the CPU is about to do, or has just done, in a few words.
     pub fn doing(&self) -> String {
         match (self.point, self.next) {
+            (_, Next::Store(value, _)) if self.stored => format!("has written {value:#x}"),
             (Point::Pin, _) => "is pinned, and has written nothing yet".into(),
             (Point::Publish, _) => "about to write its request".into(),
             (Point::Generation, Next::Store(value, _)) => {
@@ -170,7 +174,8 @@ impl Parked {
 /// `CPU 1 parked at acknowledge, request of CPU 0, generation 5`
 impl fmt::Display for Parked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CPU {} parked at {}", self.cpu, self.point)?;
+        let place = if self.stored { "behind" } else { "at" };
+        write!(f, "CPU {} parked {place} {}", self.cpu, self.point)?;
         match self.initiator() {
             Some(own) if own == self.cpu => {}
             Some(initiator) => write!(f, ", request of CPU {initiator}")?,

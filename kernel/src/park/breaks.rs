@@ -16,6 +16,8 @@ pub struct Break {
     pub number: u32,
     /// The point.
     pub point: Point,
+    /// Whether CPUs are parked once the store there is made, not before.
+    pub stored: bool,
     /// The CPUs that are parked when they get there.
     pub cpus: CpuSet,
     /// Only for requests of these; `None` for anybody's and nobody's.
@@ -34,7 +36,7 @@ impl Break {
 
     fn matches(&self, parked: &Parked) -> bool {
         self.is_armed()
-            && self.point == parked.point
+            && (self.point, self.stored) == (parked.point, parked.stored)
             && self.cpus.contains(parked.cpu)
             && self
                 .from
@@ -58,12 +60,12 @@ static TABLE: IrqLock<Table> = IrqLock::new(Table {
 });
 
 /// Sets a break; it applies to who gets there from now on. From the shell's thread. Returns its
-/// number.
+/// number. `stored` says whether it parks behind the point's store.
 ///
 /// # Errors
 /// [`TooMany`].
 pub fn set(
-    point: Point,
+    (point, stored): (Point, bool),
     cpus: CpuSet,
     from: Option<CpuSet>,
     left: Option<u64>,
@@ -78,6 +80,7 @@ pub fn set(
         table.breaks.push(Break {
             number,
             point,
+            stored,
             cpus,
             from,
             left,
@@ -131,6 +134,13 @@ pub(super) fn points() -> u32 {
     } else {
         points | 1 << Point::Copy as u32
     }
+}
+
+/// Whether a break may park a CPU behind the store at `point`.
+pub fn stops_behind(point: Point) -> bool {
+    let table = TABLE.lock();
+    let mut armed = table.breaks.iter().filter(|one| one.is_armed());
+    armed.any(|one| one.stored && one.point == point)
 }
 
 /// Whether a break parks this CPU where it is. Counts it if so.

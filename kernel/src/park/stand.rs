@@ -7,7 +7,7 @@ use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::hint::spin_loop;
+use core::hint::{black_box, spin_loop};
 use core::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -41,6 +41,9 @@ static PLACES: [Place; MAX_CPUS] = [const {
 static PARKED: AtomicU64 = AtomicU64::new(0);
 /// The CPUs that are to be parked at their next point.
 static STEPPING: AtomicU64 = AtomicU64::new(0);
+/// The CPUs that are to be, once they leave the point at which they stand: while they do, they look for steps of
+/// handlers that ended.
+static ABOUT_TO_STEP: AtomicU64 = AtomicU64::new(0);
 /// How often CPUs were parked.
 static ARRIVALS: AtomicU64 = AtomicU64::new(0);
 /// Whether CPUs may be parked, or are.
@@ -162,7 +165,7 @@ pub(super) fn update() {
 }
 
 pub(super) fn any_stepping() -> bool {
-    STEPPING.load(Acquire) != 0
+    (STEPPING.load(Acquire) | ABOUT_TO_STEP.load(Acquire)) != 0
 }
 
 /// Whether `cpu` is to be parked at its next point.
@@ -177,14 +180,15 @@ pub(super) fn take_step(cpu: CpuId) -> bool {
 
 /// Has `cpu` run on after all, if it has not reached its next point.
 pub fn cancel_step(cpu: CpuId) {
-    if take_step(cpu) {
+    let about = ABOUT_TO_STEP.fetch_and(!bit(cpu), AcqRel) & bit(cpu) != 0;
+    if take_step(cpu) || about {
         update();
     }
 }
 
 /// Lets `cpu`, which is parked, run to its next point.
 pub fn step(cpu: CpuId) {
-    STEPPING.fetch_or(bit(cpu), AcqRel);
+    ABOUT_TO_STEP.fetch_or(bit(cpu), AcqRel);
     update();
     PLACES[cpu.index()].released.store(true, Release);
 }
@@ -215,6 +219,11 @@ pub(super) fn stand(parked: Parked, interrupts_on: bool) {
             serve(&duty);
         }
         pause(interrupts_on);
+    }
+    if ABOUT_TO_STEP.load(Acquire) & bit(me) != 0 {
+        // In this order: some bit is set all the time, so that nobody disarms the points.
+        STEPPING.fetch_or(bit(me), AcqRel);
+        ABOUT_TO_STEP.fetch_and(!bit(me), AcqRel);
     }
     points::note(Kind::Unpark, point as u64, 0);
     *place.record.lock() = outer;
@@ -308,14 +317,16 @@ fn pause(interrupts_on: bool) {
     if interrupts_on {
         interrupts::enable();
     }
-    for _ in 0..PAUSES {
-        spin_loop();
+    spin_loop();
+    for look in 0..PAUSES {
+        black_box(look);
     }
     interrupts::disable();
 }
 
-/// How often a parked CPU pauses between two looks.
-const PAUSES: usize = 32;
+/// How many instructions, in threes, a parked CPU lets pass between two looks. More than one PAUSE would be dear: at
+/// each of them the emulator goes on with another CPU, so a parked one would make time pass a thousand times slower.
+const PAUSES: usize = 256;
 /// After how many looks it wakes those who wait for no more than time to pass.
 const DOZE_LOOKS: u32 = 64;
 /// For how many looks every CPU may be in a critical section that is not a wait for a parked one.

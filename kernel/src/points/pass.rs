@@ -5,7 +5,7 @@
 //! whatever else may happen at a point there is [`reached`].
 
 use super::{Operation, Verdict, reached, request_operands};
-use crate::{channel, machine};
+use crate::{channel, machine, park};
 use evidence::{Event, Kind};
 use hw::{percpu, trace};
 use shootdown::{Destination, Point, Request};
@@ -40,20 +40,30 @@ pub fn plain(point: Point) -> bool {
 }
 
 /// Passes the point of a store of `value` in the word at `word`. Returns what is to be stored, if
-/// anything.
+/// anything. If this CPU is to be parked once that is done, `make` does it here.
 #[inline(always)]
 #[must_use]
-pub fn store(point: Point, word: usize, value: u64) -> Option<u64> {
+pub fn store(point: Point, word: usize, value: u64, make: Option<&dyn Fn(u64)>) -> Option<u64> {
     #[cold]
-    fn stored(point: Point, word: usize, value: u64) -> Option<u64> {
-        match reached(point, &Operation::Store { word, value }) {
-            Verdict::Skip => None,
-            Verdict::Store(other) => Some(other),
+    fn stored(point: Point, word: usize, value: u64, make: Option<&dyn Fn(u64)>) -> Option<u64> {
+        let value = match reached(point, &Operation::Store { word, value }) {
+            Verdict::Skip => return None,
+            Verdict::Store(other) => other,
+            _ => value,
+        };
+        match make {
+            Some(make) if park::stops_behind(point) => {
+                make(value);
+                park::stored(point, &Operation::Store { word, value });
+                None
+            }
             _ => Some(value),
         }
     }
     let operands = || (word as u64, value);
-    pass(point, Some(value), operands, || stored(point, word, value))
+    pass(point, Some(value), operands, || {
+        stored(point, word, value, make)
+    })
 }
 
 /// Passes the point of a load that found `value` in the word at `word`.

@@ -1,7 +1,7 @@
 //! What ring 3 may do, and what it sees.
 
 use super::Unmet;
-use super::scene::{Scratch, doze_until, ensure, failed, last_cpu};
+use super::scene::{self, Scratch, doze_until, ensure, failed, last_cpu};
 use crate::programs;
 use crate::syscall::Outcome;
 use crate::thread::{self, UserStart};
@@ -109,6 +109,7 @@ pub fn isolation() -> Result<(), Unmet> {
 }
 
 pub fn stale() -> Result<(), Unmet> {
+    scene::shows_staleness(true)?;
     Ok(programs::ring_3_reads_the_old_frame_until_it_is_shot_down()?)
 }
 

@@ -66,6 +66,19 @@ pub fn others_and_last(least: usize) -> Result<(CpuSet, CpuId), Unmet> {
     Ok((others, last))
 }
 
+/// Skips what shows only where a stale translation stays until it is invalidated; `ring3` says whether ring 3 is to see it.
+pub fn shows_staleness(ring3: bool) -> Result<(), Unmet> {
+    if hw::cpuid::kvm() {
+        return Err(Unmet::Skipped("under KVM a stale translation may not show"));
+    }
+    if ring3 && hw::tlb::isolated() {
+        return Err(Unmet::Skipped(
+            "every way into ring 3 loads CR3, which may forget all",
+        ));
+    }
+    Ok(())
+}
+
 /// Skips what only a protocol with a slot for each pair of CPUs shows.
 pub fn need_slots() -> Result<(), Unmet> {
     if protocols::in_use().entry.pairs {

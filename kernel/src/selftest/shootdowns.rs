@@ -1,7 +1,7 @@
 //! What a shootdown is for: translations that live on, and are then gone.
 
 use super::Unmet;
-use super::scene::{Scratch, begin, doze_until, ensure, failed, last_cpu, on, spin_until};
+use super::scene::{self, Scratch, begin, doze_until, ensure, failed, last_cpu, on, spin_until};
 use crate::machine;
 use crate::space::{self, Shoot};
 use alloc::sync::Arc;
@@ -50,6 +50,7 @@ fn consistent(cpu: CpuId, space: &Scratch, expected: bool) -> Result<(), Unmet> 
 const ATTEMPTS: u64 = 8;
 
 pub fn stale() -> Result<(), Unmet> {
+    scene::shows_staleness(false)?;
     for attempt in 0..ATTEMPTS {
         if stale_then_fresh(PAGE + attempt * 7 * PAGE_SIZE)? {
             return Ok(());

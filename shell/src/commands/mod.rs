@@ -13,8 +13,8 @@ pub(crate) use table::build;
 pub use table::{Action, Builtin, CommandId, Request, TABLE, args};
 pub use values::{
     Access, Address, Bound, Choice, CpuSelection, CrashKind, Extent, FromBound, Layout,
-    PageAddress, Sending, SpaceAction, TraceAction, Values, WatchdogAction, WitnessAction,
-    WordAddress,
+    PageAddress, Sending, SpaceAction, TraceAction, TransportName, Values, WatchdogAction,
+    WitnessAction, WordAddress,
 };
 
 /// The entry of the command called `name`, exactly.

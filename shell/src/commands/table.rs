@@ -4,7 +4,7 @@ use super::define::commands;
 use super::spec::{Arg, Command, Group, Kind, Need};
 use super::values::{
     Access, Choice, CpuSelection, CrashKind, Extent, Layout, PageAddress, Sending, SpaceAction,
-    TraceAction, Values, WatchdogAction, WitnessAction, WordAddress,
+    TraceAction, TransportName, Values, WatchdogAction, WitnessAction, WordAddress,
 };
 use crate::breakpoint::BreakSubject;
 use crate::fault::{Subject, Time};
@@ -290,6 +290,15 @@ system {
         tells. CPUs that are stopped or parked are shown from the books."
     examples ["tlb", "tlb 0x400000 4 on others", "tlb 0x400000 confirm"]
 
+    Pcids "pcids" in Memory, "Show how translations are tagged and forgotten, and what each CPU handed out"
+    { cpu: Option<CpuId> = Arg::positional("CPU", Kind::Cpu, "the CPU; else all"); }
+    details "The mode was chosen at start by what the CPU has; `--append nopcid`, `noinvpcid`, `pti` and \
+        `mode=NAME` choose otherwise. A row a CPU and space: the PCID that the space has there, and its \
+        generation. The space is kept in the TLB when the CPU comes back to it if that generation is the \
+        CPU's present one; a shootdown clears it on every CPU. Under page-table isolation ring 3 has \
+        tables of its own, under the PCID with 0x800 added; a flush of that may be put off to the way out."
+    examples ["pcids", "pcids 1"]
+
     Witness "witness" in Memory, "Have ring-3 readers look for stale reads, in the background"
     {
         action: WitnessAction = Arg::word("ACTION", WitnessAction::WORDS, "what to do")
@@ -338,6 +347,12 @@ system {
         under way."
     examples ["proto", "proto padded", "proto selected"]
 
+    Transport "transport" in Shootdown, "List the ways to send an interrupt, choose one"
+    { name: Option<TransportName> = Arg::word("NAME", TransportName::WORDS, "the one to use from now on"); }
+    details "Handlers and protocols are the same with each. The local APICs' mode is chosen at start \
+        (`--apic`); KVM's hypercall is there under `--accel kvm`, and then used from the start."
+    examples ["transport", "transport x2apic"]
+
     Scoreboard "scoreboard" in Shootdown, "Show the scoreboard: a row a target, a column an initiator"
     {}
     details "0 is a request not yet acknowledged; any other number is the generation acknowledged \
@@ -371,6 +386,15 @@ system {
     examples ["fault send drop cpu 0 peer 2 1*", "fault acknowledge delay 200us",
         "fault send misdirect to 3 50% after 10", "fault", "fault clear 1"]
 
+    Deliver "deliver" in Shootdown, "Let interrupts arrive that `fault send hold` keeps on their way"
+    {
+        cpus: CpuSelection = Arg::positional("CPU-SET", Kind::Cpus, "at which CPUs").default("all");
+        lost: bool = Arg::flag("lost", "they are lost instead");
+    }
+    details "At most one is on its way to a CPU, as in its local APIC: several become one. A CPU that it \
+        parks is told of."
+    examples ["deliver 2", "deliver 1 lost"]
+
     Break "break" in Shootdown, "Park CPUs when they get to a point of a shootdown"
     {
         subject: BreakSubject = Arg::positional("POINT", Kind::Choice(BreakSubject::WORDS),
@@ -383,10 +407,13 @@ system {
             "for whose requests; else anybody's");
         times: Option<u64> = Arg::suffix("*", "N", Kind::Number(1, u64::MAX),
             "how often it parks a CPU; else every time");
+        stored: bool = Arg::flag("stored",
+            "once the word is written, not before: at publish, generation, zero and acknowledge");
     }
     needs [Need { arg: "NUMBER", with: "POINT", required: &[], allowed: &["clear"] }]
     details "A parked CPU stands before what the point names (after it, for `notice` and `copy`),         interrupts as they are there, until `step` or `continue`. Commands that wait for it go on in         the background, and their answers come when they end. Meanwhile `scoreboard`, `percpu`,         `backtrace CPU`, `lapic CPU`, and `read` and `probe` in the space that CPU has loaded, show         what it sees. Patience does not count while a CPU is parked. Several parked CPUs are listed         by `break`."
-    examples ["break acknowledge cpu 1", "break send from 0 1*", "break", "break clear"]
+    examples ["break acknowledge cpu 1", "break send from 0 1*", "break acknowledge stored cpu 1", "break",
+        "break clear"]
 
     Step "step" in Shootdown, "Let a parked CPU run to its next point"
     { cpu: Option<CpuId> = Arg::positional("CPU", Kind::Cpu, "which; else the one parked last"); }

@@ -141,6 +141,15 @@ choices! {
         /// one ICR write for each target, always
         Selected "selected"
     }
+    /// How interrupts are sent.
+    TransportName {
+        /// the local APIC's registers in memory
+        Xapic "xapic"
+        /// the local APIC's registers as MSRs
+        X2apic "x2apic"
+        /// KVM's hypercall
+        Kvm "kvm"
+    }
     /// What the watchdog does about a wait that lasts too long, once it has explained it.
     WatchdogAction {
         /// nothing: the wait goes on, and is told of again
@@ -314,6 +323,7 @@ choice_fields!(
     Sending,
     SpaceAction,
     TraceAction,
+    TransportName,
     WitnessAction,
     WatchdogAction
 );

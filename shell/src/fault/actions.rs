@@ -83,6 +83,8 @@ actions! {
         "the target's slot in the column of another CPU is cleared instead"
     Drop "drop" at [Send] Nothing breaks 2:
         "the interrupt is not sent, or not to `peer`"
+    Hold "hold" at [Send] Nothing breaks 0:
+        "the interrupt is sent, and stays on its way to its target, or to `peer`, until `deliver`"
     Duplicate "duplicate" at [Send] Nothing breaks 0:
         "the interrupt is sent twice"
     Misdirect "misdirect" at [Send] Cpu breaks 14:

@@ -112,6 +112,10 @@ fn attempt(attack: &str, target: &str) -> Attempt {
                 .spawn()?
                 .wait()?;
         }
+        "thread-once" => {
+            let thread = thread::Builder::new().spawn(|| ())?;
+            let _ = thread.join();
+        }
         "nothing" => {}
         // These end by a limit, or not at all.
         "spin" => loop {
@@ -146,15 +150,35 @@ fn attempt(attack: &str, target: &str) -> Attempt {
                 fs::write(number.to_string(), "")?;
             }
         }
-        "threads" => loop {
-            thread::Builder::new()
-                .stack_size(16 << 10)
-                .spawn(|| thread::sleep(Duration::from_secs(3600)))?;
-        },
-        "fork-bomb" => loop {
-            let _ = Command::new("/proc/self/exe").arg("fork-bomb").spawn();
-            thread::sleep(Duration::from_millis(1));
-        },
+        // No more than a host on which nobody looks for a while can bear.
+        "threads" => {
+            for _ in 0..1000 {
+                let sleeps = || thread::sleep(Duration::from_secs(3600));
+                let _ = thread::Builder::new().stack_size(16 << 10).spawn(sleeps);
+            }
+            thread::sleep(Duration::from_secs(3600));
+        }
+        "fork-bomb" => {
+            let depth = target.len();
+            for _ in 0..8 * usize::from(depth < 3) {
+                let deeper = "x".repeat(depth + 1);
+                let _ = Command::new("/proc/self/exe")
+                    .args(["fork-bomb", &deeper])
+                    .spawn();
+                thread::sleep(Duration::from_millis(1));
+            }
+            thread::sleep(Duration::from_secs(3600));
+        }
+        "forks" => {
+            // As many as it gets, faster than anybody looks.
+            let mut had = Vec::new();
+            let mut count = fs::File::create(target)?;
+            while let Ok(child) = Command::new("/proc/self/exe").arg("sleep").spawn() {
+                had.push(child);
+                count.write_all(b".")?;
+            }
+            thread::sleep(Duration::from_secs(3600));
+        }
         "daemon" => {
             // A child that leaves its session, and lives on when its parent has ended.
             Command::new("/proc/self/exe")

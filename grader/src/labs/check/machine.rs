@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Outcome, Solution, Told, failed, not_built, tail, within};
+use super::{Outcome, Solution, Told, failed, not_built, tail, unmet, within};
 use crate::labs::court::Judged;
 use crate::labs::see::{self, Run};
 use crate::labs::{Check, Kind, Manifest, existing, kernel_with};
@@ -41,13 +41,14 @@ impl Solution<'_> {
                 invariant: (finding.invariant != 0).then_some(finding.invariant),
                 seen: finding.text.clone(),
                 picture: judged.lanes(finding),
-                schedule: None,
+                chart: Some(Box::new(judged.chart(name, finding))),
                 again,
+                ..Told::default()
             }));
         }
         if judged.outcome.status != Status::Success {
             return Ok(failed(Told {
-                seen: judged.outcome.complaint,
+                seen: unmet(&judged.outcome.transcript).unwrap_or(judged.outcome.complaint),
                 picture: tail(&judged.outcome.transcript),
                 again,
                 ..Told::default()

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sandbox::{Ended, Limits, Policy, Report};
+use sandbox::{Ended, Limits, Policy, Report, Starts};
 use tempfile::TempDir;
 
 use super::record::Recorded;
@@ -137,7 +137,10 @@ impl<'s> Compiler<'s> {
             writable: vec![folder.to_path_buf()],
             environment,
             // Only programs are linked.
-            forks: student.is_some(),
+            starts: match student {
+                Some(_) => Starts::Programs,
+                None => Starts::Threads,
+            },
             limits: LIMITS,
             layers: self.shared.layers(),
         }

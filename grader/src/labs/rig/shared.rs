@@ -217,6 +217,14 @@ impl Shared {
     /// Has cargo build the stub, and with it all that solutions are linked with; the stub's hash.
     fn cargo(&self, side: Side, notes: &Path) -> Result<String, Failure> {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let build = self.workspace.target.join("labs/build");
+        if !build.exists() {
+            // Who has built nothing but kit has not the kernel's crates. Without a network the build says what is missing.
+            let mut fetch = Command::new(&cargo);
+            fetch.args(["fetch", "--quiet", "--locked"]);
+            fetch.current_dir(&self.workspace.root).stdin(Stdio::null());
+            let _ = fetch.status();
+        }
         let mut command = Command::new(cargo);
         command.current_dir(self.folder()).stdin(Stdio::null());
         // The host's flags would replace the ones the kernel is linked with.
@@ -233,7 +241,7 @@ impl Shared {
         command.arg("--config");
         command.arg(self.workspace.root.join(".cargo/config.toml"));
         command.arg("--target-dir");
-        command.arg(self.workspace.target.join("labs/build"));
+        command.arg(build);
         if side == Side::Machine {
             command.args(["--release", "--target", TARGET]);
             setup::toolchain(&self.workspace, Policy::Install)?.apply(&mut command);

@@ -70,12 +70,14 @@ impl Builder {
             Kind::Enter => self.enter(index, record),
             Kind::Leave => self.leave(index, record),
             Kind::Ipi => self.ipi(index, record),
-            Kind::Invlpg | Kind::LoadCr3 | Kind::FlushGlobal | Kind::FlushCaches => {
-                match &mut self.cpus[cpu].service {
-                    Some(service) if service.invalidate.is_some() => service.executed.push(index),
-                    _ => self.step(cpu, index),
-                }
-            }
+            Kind::Invlpg
+            | Kind::Invpcid
+            | Kind::LoadCr3
+            | Kind::FlushGlobal
+            | Kind::FlushCaches => match &mut self.cpus[cpu].service {
+                Some(service) if service.invalidate.is_some() => service.executed.push(index),
+                _ => self.step(cpu, index),
+            },
             _ => self.step(cpu, index),
         }
     }

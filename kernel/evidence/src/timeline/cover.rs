@@ -5,6 +5,9 @@ use crate::{Event, Kind, Range, Record};
 use alloc::collections::BTreeSet;
 use shootdown::{CpuId, Operation, PAGE_SIZE, SpaceId};
 
+/// The first PCID that is one of user tables.
+const USER_PCIDS: u64 = 0x800;
+
 /// Whether the instruction that `record` tells of forgets everything that `range` names.
 fn whole(record: &Record, range: &Range) -> bool {
     let Event::Kind(kind) = record.event else {
@@ -15,7 +18,24 @@ fn whole(record: &Record, range: &Range) -> bool {
         (_, None | Some(Operation::Cache)) => false,
         (Kind::FlushGlobal, _) => true,
         (Kind::LoadCr3, Some(operation)) => {
-            operation != Operation::Global && range.space != SpaceId::KERNEL
+            let gone = operation != Operation::Global && range.space != SpaceId::KERNEL;
+            // Another space's load leaves this one; what the TLB keeps of it waits for the load that comes back.
+            let kept = record.b == 1 && record.a == u64::from(range.space.0);
+            gone && !kept
+        }
+        (Kind::Invpcid, Some(operation)) => {
+            let (pcid, space) = (record.b >> 32, SpaceId(record.b as u32));
+            match record.a & 0xfff {
+                1 => {
+                    operation != Operation::Global
+                        && range.space != SpaceId::KERNEL
+                        && range.space == space
+                        && pcid < USER_PCIDS
+                }
+                2 => true,
+                3 => operation != Operation::Global && range.space != SpaceId::KERNEL,
+                _ => false,
+            }
         }
         _ => false,
     }

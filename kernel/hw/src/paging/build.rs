@@ -4,12 +4,14 @@ use super::KERNEL_BASE;
 #[cfg(target_os = "none")]
 use super::table::{KERNEL_TABLE, index, leaf, next_table, table};
 #[cfg(target_os = "none")]
-use super::{KERNEL_ROOT, Rights, enable_protections, kernel_bits, load_root};
+use super::{KERNEL_ROOT, Rights, enable_protections, isolated, kernel_bits, load_root};
 #[cfg(target_os = "none")]
 use crate::{boot::BootInfo, frames::Frame, phys, phys::PAGE_SIZE};
 use core::ops::Range;
 #[cfg(target_os = "none")]
 use core::sync::atomic::Ordering::Relaxed;
+#[cfg(target_os = "none")]
+use shootdown::Pcid;
 #[cfg(target_os = "none")]
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -61,7 +63,8 @@ pub fn fixed_ranges() -> [Range<u64>; 2] {
     [0..0, 0..0]
 }
 
-/// Builds the kernel's tables and loads them. Once, on the first CPU, before the heap is touched.
+/// Builds the kernel's tables and loads them, in the mode that was [chosen](crate::tlb::choose). Once, on the first CPU,
+/// before the heap is touched, with interrupts off.
 ///
 /// # Panics
 /// If memory runs out.
@@ -80,7 +83,10 @@ pub fn init(boot: &BootInfo) {
     map_image(root);
     *KERNEL_ROOT.lock() = root;
     enable_protections();
-    load_root(root);
+    load_root(root, 0, Pcid::KERNEL, false);
+    crate::tlb::enable_pcids();
+    isolated::init();
+    crate::descriptors::isolate();
 }
 
 /// Maps the first 4 GiB and all RAM above at the direct map: RAM cached, the rest as devices.

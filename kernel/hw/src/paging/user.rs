@@ -1,8 +1,8 @@
 //! The user half of an address space.
 
 use super::entry::RIGHTS;
-use super::table::{USER_TABLE, leaf, table};
-use super::{Entry, KERNEL_ROOT, MapError, Rights, USER_END, load_root};
+use super::table::{USER_TABLE, index, leaf, table};
+use super::{Entry, KERNEL_ROOT, MapError, Rights, USER_END, isolated, load_root};
 use crate::frames::Frame;
 use crate::phys::PAGE_SIZE;
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ use core::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
     fence,
 };
-use shootdown::{CpuSet, Flush, MAX_CPUS, Request, SpaceId};
+use shootdown::{Activation, CpuSet, Flush, MAX_CPUS, Request, SpaceId};
 use x86_64::PhysAddr;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -23,6 +23,8 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 #[derive(Debug)]
 pub struct UserTables {
     root: u64,
+    /// The top-level table that ring 3 runs on, 0 if that is `root`. Its lower half holds what that of `root` does.
+    user: u64,
     space: SpaceId,
 }
 
@@ -34,14 +36,16 @@ impl UserTables {
         for (new, old) in table(root)[256..].iter().zip(&table(kernel)[256..]) {
             new.store(old.load(Relaxed), Relaxed);
         }
+        let user = isolated::root().unwrap_or(Some(0))?;
         LIVE[slot(space)].store(root, SeqCst);
-        Some(UserTables { root, space })
+        Some(UserTables { root, user, space })
     }
 
     /// The top-level table, for [`load_user`].
     pub fn root(&self) -> Root {
         Root {
             address: self.root,
+            user: self.user,
             space: self.space,
         }
     }
@@ -55,6 +59,11 @@ impl UserTables {
     pub fn map(&self, page: u64, frame: Frame, rights: Rights) -> Result<(), MapError> {
         check(page)?;
         let entry = leaf(self.root, page, Some(USER_TABLE)).ok_or(MapError::NoMemory)?;
+        if self.user != 0 {
+            // It may be new. Tables below the top are one for both, and are there as long as the space is.
+            let top = index(page, 3);
+            table(self.user)[top].store(table(self.root)[top].load(Acquire), Release);
+        }
         if entry.load(Acquire) & Flags::PRESENT.bits() != 0 {
             return Err(MapError::Mapped);
         }
@@ -207,6 +216,7 @@ impl UserTables {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Root {
     address: u64,
+    user: u64,
     space: SpaceId,
 }
 
@@ -220,12 +230,12 @@ fn slot(space: SpaceId) -> usize {
     space.0 as usize % MAX_SPACES
 }
 
-/// Loads a space's tables on this CPU, which drops its translations that are not global, and
-/// records the space as the current one. One step as handlers see it (I10).
+/// Loads a space's tables on this CPU, as `activation` says, and records the space as the current one. One step as
+/// handlers see it (I10).
 ///
 /// # Panics
-/// With interrupts on, or if the space was dropped.
-pub fn load_user(root: Root) {
+/// With interrupts on, if the space was dropped, or for a PCID that no space may have.
+pub fn load_user(root: Root, activation: Activation) {
     assert!(
         !crate::interrupts::are_enabled(),
         "CR3 and the current space change as one (I10): interrupts are on"
@@ -239,7 +249,13 @@ pub fn load_user(root: Root) {
         "address space {} was dropped",
         root.space
     );
-    load_root(root.address);
+    let pcid = activation.pcid;
+    assert!(
+        pcid.0 < 0x800,
+        "{pcid:?} for address space {}: spaces have those below 0x800, user tables the rest",
+        root.space
+    );
+    load_root(root.address, root.user, pcid, activation.keep);
 }
 
 fn check(page: u64) -> Result<(), MapError> {
@@ -263,8 +279,9 @@ fn visit_user(address: u64, level: u32, base: u64, visit: &mut dyn FnMut(u64, En
     }
 }
 
-/// Frees the tables and every frame mapped in them. Each CPU that used them has loaded others
-/// since, which dropped its translations (I20).
+/// Frees the tables and every frame mapped in them. Each CPU that used them has loaded others since, which dropped its
+/// translations (I20); or with PCIDs, no CPU uses those again: whatever space gets the number finds its generations
+/// cleared.
 ///
 /// # Panics
 /// If a CPU still uses them.
@@ -281,6 +298,9 @@ impl Drop for UserTables {
             self.space
         );
         free_user(self.root, 3);
+        if self.user != 0 {
+            drop(Frame::from_entry(PhysAddr::new(self.user)));
+        }
     }
 }
 

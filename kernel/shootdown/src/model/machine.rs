@@ -233,7 +233,7 @@ impl Tlb for Model {
         self.0.contexts.get().unwrap().forget(space);
     }
 
-    fn invpcid(&self, what: Invpcid) {
+    fn invpcid(&self, what: Invpcid, _: SpaceId) {
         assert!(
             matches!(self.0.mode, Mode::Invpcid | Mode::InvpcidPti),
             "#UD: no INVPCID"
