@@ -520,7 +520,7 @@ fn a_plan_that_names_a_slide_that_is_not_there() {
 fn a_book_that_cannot_be_searched_or_asks_the_network() {
     let folder = tempfile::tempdir().unwrap();
     let mut page = None;
-    for (name, html) in book::pages(&root()).unwrap() {
+    for (name, html) in book::pages(&root(), &book::BOOKS).unwrap() {
         let file = folder.path().join(name);
         fs::write(&file, html).unwrap();
         let url = address(&file).unwrap();

@@ -292,11 +292,11 @@ fn a_text_that_does_not_read_as_it_looks() {
     assert!(super::broken(&long)[0].what.contains("longer"));
 }
 
-/// A reference, with bytes changed, taken away and put in: whatever comes, something is said of it or nothing.
+/// A starter, with bytes changed, taken away and put in: whatever comes, something is said of it or nothing.
 #[test]
 fn bytes_that_break_the_reader() {
     let labs = Workspace::find().unwrap().root.join("labs");
-    let whole = fs::read(labs.join("07-when-it-goes-wrong/reference.rs")).unwrap();
+    let whole = fs::read(labs.join("07-when-it-goes-wrong/starter.rs")).unwrap();
     let pieces: [&[u8]; 14] = [
         b"(", b"]", b"{", b"'", b"\"", b"#", b"!", b"r#\"", b"//", b"/*", b"\xf0", b"\0", b"::",
         b"<",
