@@ -143,12 +143,12 @@ pub fn flush<T>(flush: Flush<T>) -> Result<(T, Acknowledged), Flush<T>> {
 /// Records that a shootdown begins, and who may hold its translations by the kernel's books.
 #[inline(always)]
 fn note_begin(request: &Request) {
-    percpu::if_traced(|| {
+    if percpu::traced() {
         let (a, b) = points::request_operands(request);
         points::record(Kind::Begin, a, b);
         let holders = space::active(request.space_id());
         points::record(Kind::Holders, holders.bits(), machine::online().bits());
-    });
+    }
 }
 
 /// Records that it returned, with the proof if it was acknowledged.
