@@ -213,6 +213,12 @@ fn wrongs() -> Vec<Wrong> {
             scheduled(scene(3, 1), vec![thread(0, 0)]),
             |seen| stale(seen) || hang(seen),
         ),
+        // Pinning is a step: the thread may be moved between asking and that.
+        wrong(
+            Mutation::PinnedTooLate,
+            scheduled(scene(2, 1), vec![thread(0, 0)]),
+            stale,
+        ),
     ]
 }
 

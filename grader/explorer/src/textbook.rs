@@ -68,6 +68,8 @@ mutations! {
     OffByOne: 17,
     /// The initiator is not pinned.
     NotPinned: 19,
+    /// The initiator asks which CPU it is on, and is pinned only then.
+    PinnedTooLate: 19,
 }
 
 /// The end of a request for everything.
@@ -226,7 +228,12 @@ impl Protocol<Host> for Textbook {
         request: Request,
         targets: Targets,
     ) -> Result<Acknowledged, Abandoned> {
-        let asked = Snapshot::take(m, &request, targets);
+        let before = self.has(Mutation::PinnedTooLate).then(|| m.me());
+        let mut asked = Snapshot::take(m, &request, targets);
+        if let Some(before) = before {
+            asked.remote = asked.remote.with(asked.me).without(before);
+            asked.me = before;
+        }
         if self.has(Mutation::NotPinned) {
             m.unpin();
         }
