@@ -66,6 +66,8 @@ mutations! {
     NotGlobal: 16,
     /// A range without its last page.
     OffByOne: 17,
+    /// What is asked in place of two requests leaves the second out.
+    GathersTooLittle: 17,
     /// The initiator is not pinned.
     NotPinned: 19,
     /// The initiator asks which CPU it is on, and is pinned only then.
@@ -259,6 +261,18 @@ impl Protocol<Host> for Textbook {
             }
         }
         served
+    }
+
+    /// Neighbours are one range.
+    fn gather(&self, first: &Request, second: &Request) -> Option<Request> {
+        if first.space_id() != second.space_id() || first.end() != second.start() {
+            return None;
+        }
+        let end = match self.mutation {
+            Mutation::GathersTooLittle => first.end(),
+            _ => second.end(),
+        };
+        Request::range(first.space_id(), first.start(), end).ok()
     }
 
     fn slot(&self, target: CpuId, initiator: CpuId) -> Option<&HostWord<u32, Slot>> {

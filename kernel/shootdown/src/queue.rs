@@ -164,7 +164,9 @@ impl<M: Machine> Queue<M> {
         for target in remote {
             let slot = &self.entry(target, me).slot;
             // Acquire: the target's reading of the request before this CPU's next writing of it.
-            if m.spin_until(move || slot.peek(Acquire) == generation).is_err() {
+            if m.spin_until(move || slot.peek(Acquire) == generation)
+                .is_err()
+            {
                 return self.give_up(me);
             }
         }
