@@ -51,6 +51,14 @@ pub struct Scene {
     pub nmi: Option<Nmi>,
 }
 
+impl Scene {
+    /// Whether shootdowns are gathered.
+    pub(crate) fn gathers(&self) -> bool {
+        let mut calls = self.threads.iter().flat_map(|script| &script.calls);
+        calls.any(|call| matches!(call, Call::ChangeSeveral { .. }))
+    }
+}
+
 /// How often something may go wrong, at any time.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Faults {

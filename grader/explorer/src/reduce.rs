@@ -174,7 +174,7 @@ impl Machine<'_> {
         let l = &self.layout;
         let changes = |call: &Call| {
             let changed = call.changes(self.scene.pages);
-            changed.is_some_and(|(pages, _)| pages.contains(&page))
+            changed.is_some_and(|(mut pages, _)| pages.any(|changed| changed == page))
         };
         let buffered = (0..l.cpus).any(|cpu| self.has_buffered(state, cpu, entry));
         let mut threads = self.scene.threads.iter().enumerate();

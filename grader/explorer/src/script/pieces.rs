@@ -137,6 +137,9 @@ fn refuse(scene: &Scene) -> Result<(), Unforced> {
         "this scene has PCIDs, which the emulator has not"
     } else if switching.is_some() {
         "in this scene CPUs switch between spaces, which nothing but the scheduler makes them do"
+    } else if scene.gathers() {
+        "in this scene several changes are shot down at once as the protocol gathers them, which no command of the \
+         shell asks for"
     } else if scene.global {
         "this scene's page is the kernel's, which Bochs holds to its rules and QEMU does not: see `help kpage`"
     } else {
