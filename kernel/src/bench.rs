@@ -38,6 +38,8 @@ pub struct RoundTrip {
     pub floor: u64,
     /// Ticks of a one-page shootdown.
     pub shootdown: u64,
+    /// Writes of the command register that it makes.
+    pub commands: u64,
 }
 
 fn median(mut ticks: Vec<u64>) -> u64 {
@@ -69,13 +71,18 @@ pub fn round_trip(targets: CpuSet) -> Result<RoundTrip, CpuSet> {
     let floor = timed(|| job::bare_round_trip(targets));
     let request = one_page();
     // Nothing was unmapped, so there is nothing that the proof would be for.
-    let shootdown = timed(|| {
+    let shoot = || {
         let _ = protocols::shoot(request, Targets::Active);
-    });
+    };
+    let shootdown = timed(shoot);
+    let written = || percpu::of(percpu::cpu()).counted(Counter::IcrWrites);
+    let before = written();
+    shoot();
     Ok(RoundTrip {
         targets,
         floor,
         shootdown,
+        commands: written() - before,
     })
 }
 

@@ -1,7 +1,8 @@
 //! Lab 10, *Make it fast*: both halves of the scoreboard protocol, and where its slots lie.
 //!
 //! Four things are measured. *Instructions* of a one-page shootdown at three targets, in the kernel: they are counted, so
-//! the figure is the same on every host. *Transfers* of cache lines, in the explorer: a CPU that reads a line which another
+//! the figure is the same on every host; each write of the command register counts for 100 more, since on hardware it
+//! takes that long, and here it is one instruction. *Transfers* of cache lines, in the explorer: a CPU that reads a line which another
 //! wrote last, or writes one which another has, fetches it from there. On hardware that costs 50 to 200 cycles each,
 //! and the emulator shows none of it.
 //!
