@@ -13,11 +13,13 @@
 //! enough; one that has is made again.
 
 use crate::calls::{Call, NodeId};
-use crate::machine::{Machine, Memory, Step, Violation};
+use crate::machine::{Machine, Step};
 use crate::op::{Fence, Op, WordId};
 use crate::reach::Question;
+use crate::scene::Memory;
 use crate::sharing::Accessors;
 use crate::state::{Buffered, State};
+use crate::violation::Violation;
 
 impl Machine<'_> {
     /// How much has been learnt: a search that has learnt nothing found this the same before and after.

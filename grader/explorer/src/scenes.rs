@@ -2,9 +2,9 @@
 
 use crate::addressing::Switching;
 use crate::calls::Call;
-use crate::machine::{Faults, Memory, Scene, Script};
 use crate::nmi::Nmi;
 use crate::ringing::Apic;
+use crate::scene::{Faults, Memory, Scene, Script};
 use shootdown::{CpuSet, Mode};
 
 /// A scene, with what it is for.

@@ -7,10 +7,12 @@ use crate::addressing::SpaceWords;
 use crate::calls::Call;
 use crate::code::{Code, Declared, Source};
 use crate::host::{SPACE, address};
-use crate::machine::{Scene, Step, Violation};
+use crate::machine::Step;
 use crate::op::{Op, WordId};
 use crate::ringing::{self, RingWords};
+use crate::scene::Scene;
 use crate::search;
+use crate::violation::Violation;
 use evidence::{Event, Kind, Place, Purpose, Record};
 use shootdown::{CpuId, CpuSet, Operation, PAGE_SIZE, Point, SpaceId};
 

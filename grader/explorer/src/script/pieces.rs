@@ -2,8 +2,8 @@
 
 use crate::addressing::Switching;
 use crate::calls::Call;
-use crate::machine::Scene;
 use crate::op::{Fence, Op, WordId};
+use crate::scene::Scene;
 use crate::story::{Story, What};
 use shootdown::Point;
 
