@@ -38,8 +38,8 @@ pub struct RoundTrip {
     pub floor: u64,
     /// Ticks of a one-page shootdown.
     pub shootdown: u64,
-    /// Writes of the command register that it makes.
-    pub commands: u64,
+    /// Writes of the interrupt command register, or calls of the hypervisor in their place, that it takes.
+    pub icr_writes: u64,
 }
 
 fn median(mut ticks: Vec<u64>) -> u64 {
@@ -75,14 +75,14 @@ pub fn round_trip(targets: CpuSet) -> Result<RoundTrip, CpuSet> {
         let _ = protocols::shoot(request, Targets::Active);
     };
     let shootdown = timed(shoot);
-    let written = || percpu::of(percpu::cpu()).counted(Counter::IcrWrites);
-    let before = written();
+    let icr_writes = || percpu::of(percpu::cpu()).counted(Counter::IcrWrites);
+    let before = icr_writes();
     shoot();
     Ok(RoundTrip {
         targets,
         floor,
         shootdown,
-        commands: written() - before,
+        icr_writes: icr_writes() - before,
     })
 }
 
