@@ -163,6 +163,12 @@ const INSTRUCTOR: &[Entry] = &[
         Made::AsItIs,
     ),
     (
+        "",
+        "Checks and labs of your own",
+        "labs/AUTHORING.md",
+        Made::AsItIs,
+    ),
+    (
         "Lectures",
         "1. What a TLB is",
         "slides/1-what-a-tlb-is.md",

@@ -305,6 +305,13 @@ impl Lab {
         format!("{}.{}", self.folder, self.extension())
     }
 
+    /// The kit's solution: there is none in the students' tree.
+    #[must_use]
+    pub fn reference(&self, workspace: &Workspace) -> PathBuf {
+        let name = format!("reference.{}", self.extension());
+        self.path(workspace).join(name)
+    }
+
     /// The student's own copy: there is one after `kit labs start`.
     #[must_use]
     pub fn work(&self, workspace: &Workspace) -> PathBuf {

@@ -305,6 +305,17 @@ const HOST: &[(&str, By)] = &[
         By::Test("book.rs", "a_watch_that_sees_nothing"),
     ),
     (
+        "labs mutate",
+        By::Test("mutate.rs", "a_mutant_that_is_said_to_be_what_it_is_not"),
+    ),
+    (
+        "handout",
+        By::Test(
+            "handout.rs",
+            "a_handout_that_is_not_written_or_lacks_a_kernel",
+        ),
+    ),
+    (
         "labs verify",
         By::Test("labs.rs", "a_solution_of_a_lab_that_is_judged_wrong"),
     ),

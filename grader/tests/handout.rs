@@ -1,8 +1,12 @@
 //! The students' tree: all that they need is in it, and nothing that they must not have.
 
+mod common;
+
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use common::KIT;
 use grader::handout::{Plan, prove, write};
 use grader::labs::Manifest;
 use grader::workspace::Workspace;
@@ -49,6 +53,8 @@ fn a_file_that_students_lack_or_must_not_have() {
         "labs/equivalent.toml",
         "labs/MUTANTS.md",
         "labs/AUTHORING.md",
+        "grader/README.md",
+        "slides/book/guide.md",
         ".git",
     ] {
         assert!(!to.join(file).exists(), "{file}");
@@ -124,4 +130,43 @@ fn a_line_of_a_solution_that_stands_in_the_students_tree() {
             "{text} in {file}: {told}"
         );
     }
+}
+
+#[test]
+fn a_handout_that_is_not_written_or_lacks_a_kernel() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("students");
+    let handout = || {
+        let mut command = Command::new(KIT);
+        command.arg("handout").arg(&to).output().unwrap()
+    };
+    let output = handout();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    let place = Workspace::find().unwrap().root;
+    let place = place.to_str().unwrap();
+    let manifest = fs::read_to_string(to.join("labs/manifest.toml")).unwrap();
+    let manifest: Manifest = toml::from_str(&manifest).unwrap();
+    let mut kernels = 0;
+    for lab in &manifest.labs {
+        let run = lab.checks.iter().filter_map(|check| check.mutant.clone());
+        let case = lab.case.iter();
+        let case = case.map(|(file, _)| format!("{}/{file}", lab.folder));
+        for kernel in run.chain(case) {
+            let bytes = fs::read(to.join("labs").join(&kernel)).expect(&kernel);
+            if kernel.ends_with(".elf") {
+                assert!(bytes.starts_with(b"\x7fELF"), "{kernel}");
+                let given_away = String::from_utf8_lossy(&bytes).contains(place);
+                assert!(!given_away, "{kernel} names {place}");
+                kernels += 1;
+            }
+        }
+    }
+    assert!(kernels >= 9, "{kernels}");
+
+    // Where something is already, nothing is written over it.
+    let output = handout();
+    assert!(!output.status.success());
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("no empty folder"), "{complaint}");
 }

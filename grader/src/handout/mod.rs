@@ -6,6 +6,7 @@
 
 pub mod kernels;
 pub mod manifest;
+pub mod pages;
 pub mod proof;
 pub mod table;
 
@@ -182,6 +183,10 @@ pub fn write(
         make_room(&to)?;
         // With its permissions.
         fs::copy(&from, &to).doing("copying", &from)?;
+        if place.ends_with(".md") {
+            let page = fs::read_to_string(&from).doing("reading", &from)?;
+            fs::write(&to, pages::students(&page)).doing("writing", &to)?;
+        }
     }
     let kernels = kernels::needed(manifest, |source| published(source, manifest));
     for kernel in &kernels {
@@ -221,7 +226,7 @@ pub fn prove(
     for place in &plan.withheld {
         withheld.add(place, &text(place)?);
         // Its name as well, if that says what is wrong with it.
-        if !place.contains("/reference.") {
+        if !place.contains("/reference.") && !place.ends_with("/instructor.md") {
             withheld.add(place, place.trim_start_matches("labs/"));
         }
     }

@@ -209,9 +209,7 @@ fn solution(workspace: &Workspace, lab: &Lab) -> Result<(), Failure> {
             .advise(format!("cargo kit labs check {}", lab.number))
             .advise(format!("cargo kit labs hint {}", lab.number)));
     }
-    let path = lab
-        .path(workspace)
-        .join(format!("reference.{}", lab.extension()));
+    let path = lab.reference(workspace);
     print!("{}", fs::read_to_string(&path).doing("reading", &path)?);
     Ok(())
 }
@@ -238,6 +236,10 @@ fn check(workspace: &Workspace, lab: &Lab, args: &CheckArgs) -> Result<(), Failu
         .all(|outcome| matches!(outcome, Outcome::Passed(_)));
     if !args.json {
         println!("\n{points} of {} points", lab.points());
+        if lab.elsewhere > 0 {
+            let hidden = lab.elsewhere;
+            println!("{hidden} of them are for checks that only your instructor has");
+        }
         if let Some(value) = solution.leaderboard() {
             println!("leaderboard {value}: instructions, and 50 for each transfer in a schedule");
         }
@@ -254,10 +256,12 @@ fn check(workspace: &Workspace, lab: &Lab, args: &CheckArgs) -> Result<(), Failu
     let Some((check, told)) = worst else {
         if !args.json {
             println!("lab {}, {}: passed", lab.number, lab.title);
-            println!(
-                "cargo kit labs solution {}   how the kit does it",
-                lab.number
-            );
+            if lab.reference(workspace).is_file() {
+                println!(
+                    "cargo kit labs solution {}   how the kit does it",
+                    lab.number
+                );
+            }
         }
         return Ok(());
     };

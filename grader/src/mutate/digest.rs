@@ -31,8 +31,7 @@ const ASIDE: [&str; 4] = [
 /// [`crate::status::Status::Host`] if a file cannot be read.
 pub fn lab(workspace: &Workspace, lab: &Lab) -> Result<String, Failure> {
     let folder = lab.path(workspace);
-    let reference = folder.join(format!("reference.{}", lab.extension()));
-    let mut parts = vec![read(&reference)?];
+    let mut parts = vec![read(&lab.reference(workspace))?];
     for check in &lab.checks {
         let Check {
             id,

@@ -37,9 +37,7 @@ pub enum Verdict {
 /// # Errors
 /// [`crate::status::Status::Host`] if it cannot be read, or is no Rust.
 pub fn mutants(workspace: &Workspace, lab: &Lab) -> Result<(String, Vec<Mutant>), Failure> {
-    let path = lab
-        .path(workspace)
-        .join(format!("reference.{}", lab.extension()));
+    let path = lab.reference(workspace);
     let source = fs::read_to_string(&path).doing("reading", &path)?;
     if lab.module.is_none() {
         let answers: Vec<&str> = lab
