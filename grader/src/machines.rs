@@ -27,42 +27,53 @@ pub const PAGE: &str = "grader/MACHINES.md";
 /// The two machines, in the order of the page's columns.
 pub const BOARDS: [(Board, &str); 2] = [(Board::Q35, "QEMU"), (Board::Bochs, "Bochs")];
 
-/// A script that is run on each machine.
+/// What is run on each machine.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The invariant or the labs that it belongs to.
+    /// The page's table that it is a row of.
+    pub part: Part,
+    /// The invariant or the lab that it belongs to.
     pub of: String,
     /// What it does.
     pub what: String,
-    /// Where it is, from the workspace's folder.
-    pub file: String,
-    /// What `cargo kit run` needs besides.
-    options: String,
+    /// What it is known by: a script's place, from the workspace's folder; a line that arms a fault; a lab's check.
+    pub name: String,
+    /// How it is run.
+    source: Source,
     /// What the explorer says to it.
     explorer: String,
-    /// Of the script and the options: a run of others is out of date.
+    /// Of all that decides what the run does: a run of anything else is out of date.
     digest: u32,
 }
 
-impl Case {
-    /// Reads the script.
-    fn new(
-        of: String,
-        what: &str,
-        file: String,
-        options: &str,
-        explorer: String,
-    ) -> io::Result<Self> {
-        let script = fs::read_to_string(workspace().join(&file))?;
-        Ok(Case {
-            of,
-            what: what.to_owned(),
-            digest: digest(&script, options),
-            options: options.to_owned(),
-            file,
-            explorer,
-        })
-    }
+/// The page's tables.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// The scenarios, each of which breaks an invariant.
+    Scenarios,
+    /// The rows of the fault table.
+    Faults,
+    /// The labs' checks that run the machine.
+    Labs,
+}
+
+/// How a case is run.
+#[derive(Clone, Debug)]
+enum Source {
+    /// The kit's own kernel runs a script.
+    Script {
+        /// The script.
+        text: String,
+        /// What `cargo kit run` needs besides.
+        options: String,
+    },
+    /// The reference solution of a lab is graded by one of the lab's checks.
+    Check {
+        /// The lab's number.
+        lab: u8,
+        /// The check's name.
+        id: String,
+    },
 }
 
 /// FNV-1a, of 32 bits: enough to notice an edit.
