@@ -10,6 +10,7 @@ use common::{KIT, succeed};
 use grader::kvm;
 use grader::machine::Machine;
 use grader::options::Board;
+use serde_json::Value;
 
 /// Spaces are left and come back to, several pages and the kernel's are shot down, and ring 3 reads what is fresh.
 const SCRIPT: &str = "pcids\nmap 0x400000 8\nread 0x400000 on all\nremap 0x400000\nread 0x400000 on all\n\
@@ -55,6 +56,51 @@ fn a_word_that_declines_and_is_not_heeded() {
 fn pcids_used_where_there_are_none() {
     mode(Machine::new(KIT), "plain");
     mode(Machine::new(KIT).word("pti"), "plain");
+}
+
+/// Each kind of shootdown, and spaces that are left and come back to; then the self-test for what no shootdown needs.
+const EXECUTED: &str = "map 0x400000 8\nspace new\nmap 0x600000\nspace use 1\nread 0x400000 on all\n\
+                        read in 2 0x600000 on all\nread 0x400000 on all\nremap 0x400000\nshoot space\nkpage\n\
+                        shoot global\nstats --json\nselftest invpcid\nstats --json\n";
+
+/// How often each of `names` was counted on each CPU, in each answer of `stats` in turn.
+fn executed(machine: &Machine, names: [&str; 5]) -> Vec<[Vec<u64>; 5]> {
+    let answers = succeed(machine, EXECUTED).json();
+    let count = |answer: &Value, name: &str| {
+        let rows = answer["stats"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["count"] == name);
+        let cell = |cpu: u32| row.and_then(|row| row[format!("cpu{cpu}")].as_u64());
+        (0..4).map(|cpu| cell(cpu).unwrap_or(0)).collect()
+    };
+    let of = |answer| names.map(|name| count(answer, name));
+    answers.iter().map(of).collect()
+}
+
+#[test]
+fn a_type_of_invpcid_or_a_cr3_write_that_keeps_which_is_never_executed() {
+    let names = [
+        "invpcid-0",
+        "invpcid-1",
+        "invpcid-2",
+        "invpcid-3",
+        "cr3-kept",
+    ];
+    let [shot, tested] = &executed(&bochs().word("pti"), names)[..] else {
+        panic!("two answers were expected");
+    };
+    for (name, counts) in names.iter().zip(shot) {
+        // By shootdowns, every CPU: all but type 3, which no operation needs. CPU 0 initiates, in its own space.
+        let least = usize::from(*name == "cr3-kept");
+        let idle = *name == "invpcid-3";
+        assert!(
+            counts[least..].iter().all(|&count| (count == 0) == idle),
+            "{name}: {counts:?}"
+        );
+    }
+    for ((name, before), after) in names.iter().zip(shot).zip(tested) {
+        let sum = |counts: &[u64]| counts.iter().sum::<u64>();
+        assert!(sum(after) > sum(before), "{name}: {before:?}, {after:?}");
+    }
 }
 
 /// Says that a test did not run: past what catches a passing test's output.
