@@ -37,6 +37,7 @@ mod local;
 mod machine;
 mod nmi;
 mod op;
+mod orders;
 mod parallel;
 mod reach;
 mod reduce;

@@ -68,6 +68,7 @@ pub(crate) struct Local {
     declared: Declared,
     entries: WordId,
     pages: u8,
+    orders: bool,
 }
 
 impl Local {
@@ -102,13 +103,14 @@ impl Local {
             declared,
             entries: words.entries,
             pages: setup.pages,
+            orders: setup.orders,
         }
     }
 
     fn run(&self, call: Call) -> Result<(), Abandoned> {
         match call {
             Call::Handle => {
-                self.protocol.handle(&Host);
+                host::served(self.protocol.handle(&Host));
                 Ok(())
             }
             Call::Ring { to, masked } => {
@@ -141,7 +143,7 @@ impl Local {
                 };
                 let request = request.expect("the pages are canonical");
                 let outcome = self.protocol.shoot(&Host, request, Targets::Active);
-                outcome.map(drop)
+                host::shot(outcome.map(drop))
             }
         }
     }
@@ -180,6 +182,7 @@ impl Built for Local {
     }
 
     fn ask(&self, call: Call, answers: &[u64]) -> Answer {
+        host::judge_orders(self.orders);
         let (mut asked, reached) = host::replay(answers, || self.run(call));
         asked.truncate(answers.len());
         Answer { asked, reached }

@@ -106,9 +106,9 @@ fn lazy(calls: Vec<Call>) -> Scene {
     scene
 }
 
-/// CPU 0 leaves the space and comes back, and nothing changes.
-fn undisturbed() -> Scene {
-    let mut scene = switching(Mode::Pcid, 3, 0b11, &[0, 1, 2, 1]);
+/// A CPU switches between spaces as `calls` say, and nothing changes.
+fn undisturbed(pcids: u16, calls: &[u8]) -> Scene {
+    let mut scene = switching(Mode::Pcid, pcids, 0b11, calls);
     scene.threads.remove(0);
     if let Some(switching) = &mut scene.switching {
         switching.keeps = true;
@@ -147,6 +147,29 @@ pub fn switching_all() -> Vec<Named> {
             },
         ),
         named(
+            "reenters",
+            "2 CPUs; CPU 1 enters the space that it is in, and CPU 0 changes a page there",
+            switching(Mode::Plain, 2, both, &[1]),
+        ),
+        named(
+            "others-stay",
+            "3 CPUs; CPU 1 leaves the space in which CPU 0 changes a page, and CPU 2 stays",
+            Scene {
+                cpus: 3,
+                ..switching(Mode::Plain, 2, 0b111, &[0])
+            },
+        ),
+        named(
+            "enters-weak",
+            "as `enters`, with stores that others see in any order that is not forbidden",
+            relaxed(switching(Mode::Plain, 2, first, &[1])),
+        ),
+        named(
+            "leaves-weak",
+            "as `leaves`, with stores that others see in any order that is not forbidden",
+            relaxed(switching(Mode::Plain, 2, both, &[0])),
+        ),
+        named(
             "back",
             "with PCIDs: CPU 1 leaves the space in which CPU 0 changes a page, and comes back",
             switching(Mode::Pcid, 3, both, &[0, 1]),
@@ -164,7 +187,12 @@ pub fn switching_all() -> Vec<Named> {
         named(
             "stays",
             "with PCIDs: CPU 1 leaves the space and comes back, and nothing changes",
-            undisturbed(),
+            undisturbed(3, &[0, 1, 2, 1]),
+        ),
+        named(
+            "crowded-stays",
+            "with one PCID for two spaces: CPU 1 goes to the other, and nothing changes",
+            undisturbed(2, &[2]),
         ),
         named(
             "user",
@@ -231,6 +259,10 @@ pub fn ringing_all() -> Vec<Named> {
         slow: true,
         ..xapic
     };
+    let busy = Apic {
+        disturbances: 1,
+        ..slow
+    };
     let stuck = Apic {
         stuck: true,
         ..slow
@@ -272,6 +304,12 @@ pub fn ringing_all() -> Vec<Named> {
             held_by(0b011),
         ),
         named(
+            "torn-pending",
+            "as `torn`; commands stay pending for a while, that of the handler too",
+            busy,
+            held_by(0b011),
+        ),
+        named(
             "pending",
             "as `ring`; commands stay pending for a while",
             slow,
@@ -282,6 +320,18 @@ pub fn ringing_all() -> Vec<Named> {
             "2 CPUs, xAPIC; CPU 0 changes a page, and the command before is never accepted",
             stuck,
             faulty(apart(2, 1), given_up),
+        ),
+        named(
+            "stuck-each",
+            "4 CPUs, xAPIC; CPU 0 changes a page that two others may hold, and the command before is never accepted",
+            stuck,
+            faulty(
+                Scene {
+                    cpus: 4,
+                    ..held_by(0b111)
+                },
+                given_up,
+            ),
         ),
         named(
             "unfenced",
@@ -348,6 +398,43 @@ pub fn faulty_all() -> Vec<Named> {
             "given-up",
             "2 CPUs; CPU 0 changes a page, then another; a wait is given up",
             faulty(again(), given_up),
+        ),
+        named(
+            "given-up-twice",
+            "as `given-up`, and another wait too",
+            faulty(
+                again(),
+                Faults {
+                    given_up: 2,
+                    ..Faults::default()
+                },
+            ),
+        ),
+        named(
+            "given-up-thrice",
+            "2 CPUs; CPU 0 changes the second of two pages, again, then the first; two waits are given up",
+            faulty(
+                in_turn(2, 2, vec![change(1, 1), change(1, 1), change(0, 1)]),
+                Faults {
+                    given_up: 2,
+                    ..Faults::default()
+                },
+            ),
+        ),
+        named(
+            "given-up-of-three",
+            "3 CPUs; CPU 0 changes a page, then another; a wait is given up",
+            faulty(in_turn(3, 2, vec![change(0, 1), change(1, 1)]), given_up),
+        ),
+        named(
+            "given-up-weak",
+            "as `given-up`, with stores that others see in any order that is not forbidden",
+            relaxed(faulty(again(), given_up)),
+        ),
+        named(
+            "moved-and-given-up",
+            "2 CPUs; two threads of CPU 0 change a page each, and are preempted and moved; a wait is given up",
+            faulty(preempted(), given_up),
         ),
         named(
             "lost-and-given-up",

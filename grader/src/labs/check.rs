@@ -131,6 +131,20 @@ impl<'l> Solution<'l> {
         Ok(outcomes)
     }
 
+    /// Carries out checks, in their order, until one fails: which, if one does.
+    ///
+    /// # Errors
+    /// As [`Solution::check`].
+    pub fn first_failure(&mut self) -> Result<Option<&'l Check>, Failure> {
+        let lab = self.lab;
+        for check in &lab.checks {
+            if !matches!(self.one(check)?, Outcome::Passed(_)) {
+                return Ok(Some(check));
+            }
+        }
+        Ok(None)
+    }
+
     /// The solution, to be explored.
     fn answerer(&mut self) -> Result<Answerer<'static>, NotBuilt> {
         if let Some(built) = self.answerer.take() {
@@ -198,7 +212,9 @@ impl<'l> Solution<'l> {
         let seen = match (given, said.next()) {
             (None, _) => format!("a line `{prefix} …` was expected in the script"),
             (_, Some(_)) => format!("one line `{prefix} …` was expected, and there are several"),
-            (Some(given), None) if same(given, right) => return Ok(Outcome::Passed(String::new())),
+            (Some(given), None) if super::answer::is_right(given, right) => {
+                return Ok(Outcome::Passed(String::new()));
+            }
             (Some(given), None) => format!("the {name} is not {given}"),
         };
         Ok(failed(Told {
@@ -329,21 +345,6 @@ fn scenes(check: &Check) -> Result<Vec<Named>, Failure> {
         scenes::find(name).ok_or_else(|| Failure::host(format!("there is no scene {name}")))
     });
     found.collect()
-}
-
-/// Whether two answers say the same: numbers may be written in any way, words in any case.
-fn same(given: &str, right: &str) -> bool {
-    let number = |text: &str| {
-        let digits = text.to_lowercase().replace('_', "");
-        match digits.strip_prefix("0x") {
-            Some(digits) => u64::from_str_radix(digits, 16).ok(),
-            None => digits.parse().ok(),
-        }
-    };
-    match (number(given), number(right)) {
-        (Some(given), Some(right)) => given == right,
-        _ => given.eq_ignore_ascii_case(right),
-    }
 }
 
 fn failed(told: Told) -> Outcome {

@@ -128,7 +128,13 @@ pub fn compare(
 
 /// The scenes in which every state can be looked at in no time.
 fn small() -> impl Iterator<Item = scenes::Named> {
-    let large = ["two-of-three", "everyone", "crowd"];
+    let large = [
+        "two-of-three",
+        "everyone",
+        "crowd",
+        "given-up-of-three",
+        "moved-and-given-up",
+    ];
     scenes::every().filter(move |scene| !large.contains(&scene.name))
 }
 

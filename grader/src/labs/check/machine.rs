@@ -6,9 +6,8 @@ use super::{Outcome, Solution, Told, failed, not_built, tail, unmet, within};
 use serde_json::Value;
 
 use crate::labs::court::Judged;
-use crate::labs::rig::Rig;
 use crate::labs::see::{self, Run};
-use crate::labs::{Check, Kind, Manifest, existing, failure};
+use crate::labs::{Check, Kind, Manifest, existing, kernel_with};
 use crate::machine::Machine;
 use crate::status::{Doing, Failure, Status};
 
@@ -80,10 +79,9 @@ impl Solution<'_> {
             check.mutant.as_deref().unwrap_or_default(),
         );
         let manifest = Manifest::read(self.workspace)?;
-        let file = existing(&self.workspace.root.join("labs").join(mutant))?;
+        let file = existing(&self.workspace.labs().join(mutant))?;
         let slot = format!("lab-{}-{}", self.lab.number, check.id);
-        let rig = Rig::new(&self.shared, manifest.lab(of)?, &file, &slot)?;
-        let kernel = rig.kernel().map_err(failure)?;
+        let kernel = kernel_with(&self.shared, manifest.lab(of)?, &file, &slot)?;
         let judged = self
             .court
             .judged(self.machine_for(check, kernel), &self.script()?)?;
