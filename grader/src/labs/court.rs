@@ -20,6 +20,7 @@ use shootdown::CpuSet;
 use shootdown::transport::VECTOR;
 
 use crate::machine::{Machine, Outcome};
+use crate::options::Board;
 use crate::status::{Doing, Failure, Status};
 use crate::workspace::Workspace;
 
@@ -48,6 +49,7 @@ pub struct Court<'w> {
     /// The program that starts machines.
     kit: PathBuf,
     trust: Trust,
+    board: Board,
 }
 
 /// A run, and what it left.
@@ -71,7 +73,14 @@ impl<'w> Court<'w> {
             workspace,
             kit: kit.to_path_buf(),
             trust,
+            board: Board::default(),
         }
+    }
+
+    /// The same with another machine. A stranger's solution is not judged on Bochs, which writes no log of interrupts.
+    #[must_use]
+    pub fn on(self, board: Board) -> Self {
+        Court { board, ..self }
     }
 
     /// A machine with the kit's own kernel, deterministic, to be changed and given to [`judged`](Court::judged).
@@ -81,6 +90,7 @@ impl<'w> Court<'w> {
             Trust::Stranger(layers) => Some(layers),
         };
         Machine::new(&self.kit)
+            .board(self.board)
             .deterministic()
             .word(DEADLINE)
             .timeout(STANDS_STILL)
