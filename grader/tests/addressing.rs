@@ -195,7 +195,7 @@ fn a_word_of_the_command_line_that_is_taken_for_another() {
         assert!(said, "{complaint}\n{}", wrong.transcript);
     }
     let right = succeed(&right, "pcids\ntransport\n");
-    let complained = right.transcript.contains("left out: ");
+    let complained = right.transcript.contains("` is left out");
     assert!(!complained, "{}", right.transcript);
     assert!(
         right.transcript.contains("xapic      yes"),
