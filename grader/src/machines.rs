@@ -172,9 +172,10 @@ const EARLY: &str = "the initiator does not wait: on QEMU no target has begun as
                      the middle of reading as it writes its next request (I1)";
 
 /// Why the machines' rows differ, by the case's name. A difference that is not here is a failure to explain.
-const EXPLAINED: [(&str, &str); 5] = [
+const EXPLAINED: [(&str, &str); 6] = [
     ("fault generation skip cpu 0", EARLY),
     ("fault generation wrap cpu 0 1*", EARLY),
+    ("fault wait skip cpu 0", TURNS),
     ("grader/scenarios/I03-wait.tlb", TURNS),
     ("grader/scenarios/I12-wrap.tlb", TURNS),
     (
@@ -276,11 +277,20 @@ fn reference(lab: &Lab) -> String {
     format!("reference.{}", lab.extension())
 }
 
+/// The test that has the explorer find every wrong protocol of `grader/explorer/src/textbook.rs`, and where it is.
+pub const WRONG: (&str, &str) = (
+    "grader/explorer/src/tests.rs",
+    "a_wrong_protocol_that_is_taken_for_right",
+);
+/// The invariants that those break. A test holds it to the mutations' table.
+pub const BROKEN_BY_WRONG: [usize; 12] = [1, 3, 4, 5, 6, 7, 11, 12, 13, 16, 17, 19];
+
 /// The host's test that breaks the invariant of this number, if there is one.
 fn by_explorer(number: usize) -> String {
     match INVARIANTS[number - 1].host.2 {
+        "" if BROKEN_BY_WRONG.contains(&number) => format!("found: `{}`", WRONG.1),
         "" => "-".to_owned(),
-        test => format!("shown: `{test}`"),
+        test => format!("found: `{test}`"),
     }
 }
 
@@ -610,7 +620,8 @@ and solutions as they are now, and that the machines differ only where a reason 
 const PARTS: [(Part, &str); 3] = [
     (
         Part::Scenarios,
-        "\n## The invariants\n\nThe explorer's column names the test that shows it on the host.\n\n\
+        "\n## The invariants\n\nThe explorer's column names the test in which it finds that \
+         invariant broken, each time the tests run; other tests see that each named one is there.\n\n\
          | of | what happens | the script | its digest | explorer | QEMU | Bochs |\n|---|---|---|---|---|---|---|\n",
     ),
     (
@@ -669,6 +680,22 @@ mod tests {
         assert_eq!(names([differ.clone(), differ.clone()]), ["a"]);
         // A reason that has gone.
         assert_eq!(names([same.clone(), same]), [EXPLAINED[0].0]);
+    }
+
+    #[test]
+    fn a_test_of_the_explorer_s_that_is_not_there_or_breaks_something_else() {
+        let read = |file: &str| fs::read_to_string(invariants::workspace().join(file)).unwrap();
+        let (file, test) = WRONG;
+        assert!(read(file).contains(&format!("fn {test}(")), "{file}");
+        // `Name: NUMBER,`, in the mutations' table.
+        let source = read("grader/explorer/src/textbook.rs");
+        let table = source.split("\nmutations! {").nth(1).unwrap();
+        let rows = table.lines().take_while(|line| *line != "}");
+        let numbers = rows.filter_map(|row| row.trim().strip_suffix(',')?.split_once(": "));
+        let broken: BTreeSet<usize> = numbers
+            .filter_map(|(_, number)| number.parse().ok())
+            .collect();
+        assert_eq!(broken, BROKEN_BY_WRONG.into());
     }
 
     #[test]
