@@ -57,7 +57,7 @@ fn a_fault_whose_verdict_depends_on_the_emulator() {
 
 #[test]
 fn a_solution_graded_otherwise_on_the_second_machine() {
-    runs(&["lab 4, kernel", "lab 8, no-drain"]);
+    runs(&["lab 4, kernel", "lab 8, drain"]);
 }
 
 #[test]

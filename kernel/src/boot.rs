@@ -104,14 +104,14 @@ fn tell(word: &str, known: Option<&'static Word>) {
 
 /// Says what was asked for and cannot be on this machine.
 fn tell_what_is_not_to_be_had(options: &Options) {
-    if let Some(wanted) = options.transport {
-        if let Some(why) = transports::lacks(wanted) {
-            let used = transports::in_use().name();
-            println!(
-                "boot: transport {} is not to be had: {why}; {used} is in use",
-                wanted.name()
-            );
-        }
+    if let Some(wanted) = options.transport
+        && let Some(why) = transports::lacks(wanted)
+    {
+        let used = transports::in_use().name();
+        println!(
+            "boot: transport {} is not to be had: {why}; {used} is in use",
+            wanted.name()
+        );
     }
     let mode = hw::tlb::mode();
     if options.pcids.is_some() && !mode.has_pcid() {
