@@ -10,6 +10,7 @@ use common::KIT;
 use grader::handout::{Plan, prove, write};
 use grader::labs::Manifest;
 use grader::workspace::Workspace;
+use press::markdown::references;
 
 /// Writes the tree without its kernels, which take long to build.
 fn written(to: &Path) -> (Workspace, Manifest, Plan) {
@@ -83,6 +84,27 @@ fn a_file_that_students_lack_or_must_not_have() {
         }
     }
     assert!(written.labs.iter().any(|lab| lab.elsewhere > 0));
+}
+
+#[test]
+fn a_page_that_leads_students_to_what_they_do_not_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path();
+    let (_, _, plan) = written(to);
+    let pages = plan.published.iter().filter(|place| place.ends_with(".md"));
+    let mut links = 0;
+    for place in pages {
+        let page = to.join(place);
+        for link in references(&fs::read_to_string(&page).unwrap()) {
+            let file = link.address.split('#').next().unwrap();
+            if !file.is_empty() && !file.contains("://") {
+                links += 1;
+                let there = page.parent().unwrap().join(file).exists();
+                assert!(there, "{place}: {file}");
+            }
+        }
+    }
+    assert!(links > 30, "{links}");
 }
 
 #[test]

@@ -80,9 +80,11 @@ fn a_shootdown_in_a_hundred_thousand_that_is_lost_or_late() {
 
 #[test]
 fn a_shootdown_lost_between_racing_threads() {
-    // Few: vCPUs that outnumber the host's cores wait for each other's time slices.
+    // Few: vCPUs that outnumber the host's cores wait for each other's time slices. On a busy host one may be kept
+    // waiting for longer than the kernel's own patience, which is no loss.
     for (name, machine) in machines() {
-        storm(&format!("{name}, threaded"), &machine.threaded(), 100);
+        let machine = machine.threaded().word("patience=200000");
+        storm(&format!("{name}, threaded"), &machine, 100);
     }
 }
 

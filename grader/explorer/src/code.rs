@@ -5,9 +5,9 @@
 //! is linked in, or an [`Answerer`](crate::Answerer), a process of its own, for code that nobody trusts.
 
 use crate::calls::Call;
-use crate::machine::{Memory, Scene};
 use crate::op::{Op, WordId};
 use crate::ringing::Apic;
+use crate::scene::{Memory, Scene};
 use serde::{Deserialize, Serialize};
 use shootdown::{Abandoned, CpuId, Mode};
 use std::sync::Arc;

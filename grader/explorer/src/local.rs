@@ -7,9 +7,9 @@ use crate::host::{self, Addressing, Host, HostWord, Ringing, SPACE, address};
 use crate::op::WordId;
 use crate::ringing::Registers;
 use crate::search::Subject;
-use core::ops::Range;
 use shootdown::{
     Abandoned, CpuId, CpuSet, Machine, PAGE_SIZE, Point, Protocol, Request, Role, Spaces, Targets,
+    shoot_gathered,
 };
 
 /// The role of a page-table entry.
@@ -128,6 +128,16 @@ impl Local {
                     .shoot(&Host, Request::global(), Targets::Active);
                 outcome.map(drop)
             }
+            Call::ChangeSeveral { version, .. } => {
+                let (pages, _) = call.changes(self.pages).expect("it changes some");
+                self.store_entries(pages.clone(), version);
+                let request = |page| Request::page(SPACE, address(page)).expect("canonical");
+                let requests: Vec<_> = pages.map(request).collect();
+                shoot_gathered(&*self.protocol, &requests, |request| {
+                    let outcome = self.protocol.shoot(&Host, request, Targets::Active);
+                    host::shot(outcome.map(drop))
+                })
+            }
             Call::Change {
                 first,
                 pages,
@@ -148,7 +158,7 @@ impl Local {
         }
     }
 
-    fn store_entries(&self, pages: Range<u8>, version: u8) {
+    fn store_entries(&self, pages: impl Iterator<Item = u8>, version: u8) {
         for page in pages {
             Host.store_pte(WordId(self.entries.0 + u16::from(page)), version);
         }

@@ -2,9 +2,11 @@
 
 use crate::calls::Call;
 use crate::host::{self, Host, HostWord, Ringing};
-use crate::machine::{Machine, Scene, Violation, id};
+use crate::machine::{Machine, id};
 use crate::op::{GIVEN_UP, Op, WordId};
+use crate::scene::Scene;
 use crate::state::{Fault, State};
+use crate::violation::Violation;
 use core::sync::atomic::Ordering::Relaxed;
 use serde::{Deserialize, Serialize};
 use shootdown::transport::VECTOR;

@@ -2,9 +2,9 @@
 
 use crate::addressing::Switching;
 use crate::calls::Call;
-use crate::machine::{Faults, Memory, Scene, Script};
 use crate::nmi::Nmi;
 use crate::ringing::Apic;
+use crate::scene::{Faults, Memory, Scene, Script};
 use shootdown::{CpuSet, Mode};
 
 /// A scene, with what it is for.
@@ -46,6 +46,17 @@ const fn change(first: u8, pages: u8) -> Call {
         pages,
         version: 1,
     }
+}
+
+/// The first CPUs of `cpus` each change pages, a bit each, and shoot down at once what the protocol gathers.
+fn several(cpus: usize, pages: &[u8]) -> Scene {
+    let mut scene = apart(cpus, pages.len());
+    for (script, &pages) in scene.threads.iter_mut().zip(pages) {
+        script.calls = vec![Call::ChangeSeveral { pages, version: 1 }];
+    }
+    let all = pages.iter().fold(0, |all, pages| all | pages);
+    scene.pages = (u8::BITS - all.leading_zeros()) as u8;
+    scene
 }
 
 /// CPU 0 changes `calls`, one after the other.
@@ -488,6 +499,26 @@ pub fn all() -> Vec<Named> {
             "both-weak",
             "as `both`, with stores that others see in any order that is not forbidden",
             relaxed(apart(2, 2)),
+        ),
+        named(
+            "several",
+            "2 CPUs; CPU 0 changes two neighbouring pages and one apart, and gathers their shootdowns",
+            several(2, &[0b1011]),
+        ),
+        named(
+            "several-third",
+            "3 CPUs; CPU 0 changes two neighbouring pages and one apart, and gathers their shootdowns",
+            several(3, &[0b1011]),
+        ),
+        named(
+            "several-both",
+            "2 CPUs; each changes two neighbouring pages, and gathers their shootdowns",
+            several(2, &[0b0011, 0b1100]),
+        ),
+        named(
+            "several-weak",
+            "as `several`, with stores that others see in any order that is not forbidden",
+            relaxed(several(2, &[0b1011])),
         ),
     ]
 }

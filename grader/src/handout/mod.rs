@@ -185,7 +185,7 @@ pub fn write(
         fs::copy(&from, &to).doing("copying", &from)?;
         if place.ends_with(".md") {
             let page = fs::read_to_string(&from).doing("reading", &from)?;
-            fs::write(&to, pages::students(&page)).doing("writing", &to)?;
+            fs::write(&to, pages::students(&page, &plan.withheld)).doing("writing", &to)?;
         }
     }
     let kernels = kernels::needed(manifest, |source| published(source, manifest));

@@ -241,7 +241,7 @@ fn check(workspace: &Workspace, lab: &Lab, args: &CheckArgs) -> Result<(), Failu
             println!("{hidden} of them are for checks that only your instructor has");
         }
         if let Some(value) = solution.leaderboard() {
-            println!("leaderboard {value}: instructions, and 50 for each transfer in a schedule");
+            show::leaderboard(value);
         }
     }
     if let (Some(value), true) = (solution.leaderboard(), args.json) {
