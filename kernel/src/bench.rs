@@ -229,7 +229,7 @@ impl Busy {
         let job = job::start("busy", cpu, Some(space.clone()), move || {
             says.store(true, Release);
             while !until.load(Acquire) {
-                spin_loop();
+                clock::compute();
             }
         })?;
         while !begun.load(Acquire) {

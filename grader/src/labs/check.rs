@@ -27,6 +27,8 @@ use crate::workspace::Workspace;
 const SCHEDULES: usize = 100;
 /// The compiler's messages are shown up to so many lines.
 const LINES: usize = 40;
+/// And a line of the machine's up to so many letters.
+const LONG: usize = 400;
 
 /// How a check came out.
 #[derive(Clone, Debug)]
@@ -114,6 +116,15 @@ impl<'l> Solution<'l> {
     pub fn on(self, board: Board) -> Self {
         Solution {
             court: self.court.on(board),
+            ..self
+        }
+    }
+
+    /// QEMU may use so many seconds of CPU time for a run of a stranger's.
+    #[must_use]
+    pub fn cpu_seconds(self, seconds: u64) -> Self {
+        Solution {
+            court: self.court.cpu_seconds(seconds),
             ..self
         }
     }
@@ -394,10 +405,17 @@ fn unmet(transcript: &str) -> Option<String> {
     Some(format!("{seen}; {expected}"))
 }
 
+/// The last lines of what a machine wrote; of one that is very long only its beginning.
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(LINES);
-    lines[from..].join("\n") + "\n"
+    lines[from..].iter().fold(String::new(), |mut all, line| {
+        match line.char_indices().nth(LONG) {
+            Some((end, _)) => all.extend([&line[..end], "…"]),
+            None => all.push_str(line),
+        }
+        all + "\n"
+    })
 }
 
 /// Whether what was measured is no more than is allowed; `said` is what to say of it, with `{}` for that.

@@ -36,6 +36,7 @@ impl Solution<'_> {
         if let Some(seen) = judged.doubt {
             return Ok(failed(Told {
                 seen,
+                picture: tail(&judged.outcome.transcript),
                 again,
                 ..Told::default()
             }));
@@ -97,6 +98,14 @@ impl Solution<'_> {
         let Judged {
             outcome, verdict, ..
         } = judged;
+        if outcome.limit.is_some() {
+            return Ok(failed(Told {
+                seen: outcome.complaint,
+                picture: tail(&outcome.transcript),
+                again,
+                ..Told::default()
+            }));
+        }
         let finding = verdict.findings.first();
         let succeeded = outcome.status == Status::Success && finding.is_none();
         Ok(match (check.kind, succeeded) {
