@@ -83,16 +83,18 @@ pub fn in_use() -> Name {
     }
 }
 
+/// Why this machine does not have `name`; `None` if it has.
+pub fn lacks(name: Name) -> Option<String> {
+    let entry = ALL.iter().find(|entry| entry.name == name);
+    entry.and_then(Entry::lacks)
+}
+
 /// Uses `name` from now on. Interrupts under way arrive all the same.
 ///
 /// # Errors
 /// Why this machine does not have it.
 pub fn choose(name: Name) -> Result<(), String> {
-    let lacking = ALL
-        .iter()
-        .find(|entry| entry.name == name)
-        .and_then(Entry::lacks);
-    if let Some(why) = lacking {
+    if let Some(why) = lacks(name) {
         return Err(why);
     }
     BY_HYPERCALL.store(name == Name::Kvm, SeqCst);

@@ -19,6 +19,7 @@ use super::court::{Court, Trust};
 use super::rig::{NotBuilt, Rig, Shared};
 use super::see::Run;
 use super::{Check, Kind, Lab, rules};
+use crate::options::Board;
 use crate::status::{Doing, Failure};
 use crate::workspace::Workspace;
 
@@ -108,6 +109,15 @@ impl<'l> Solution<'l> {
             instructions: None,
             transfers: None,
         })
+    }
+
+    /// The same, on another machine than QEMU's first.
+    #[must_use]
+    pub fn on(self, board: Board) -> Self {
+        Solution {
+            court: self.court.on(board),
+            ..self
+        }
     }
 
     /// QEMU may use so many seconds of CPU time for a run of a stranger's.

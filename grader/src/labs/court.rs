@@ -27,11 +27,14 @@ use shootdown::transport::VECTOR;
 
 use crate::launch::{EVIDENCE, MACHINE};
 use crate::machine::{Machine, Outcome};
+use crate::options::Board;
 use crate::status::{Doing, Failure, Status};
 use crate::workspace::Workspace;
 
 /// How long the machine may run by its own clock, in milliseconds: the longest script of a lab takes 1600.
 const DEADLINE: &str = "deadline=4000";
+/// The same on Bochs, where an instruction takes an eighth of a microsecond of that clock.
+const BOCHS_DEADLINE: &str = "deadline=120000";
 /// After that the host stands still.
 const STANDS_STILL: Duration = Duration::from_secs(3600);
 /// What is run to see how fast this host is, by the kit's own kernel. It takes half a second of CPU time where the longest
@@ -63,6 +66,7 @@ pub struct Court<'w> {
     /// The program that starts machines.
     kit: PathBuf,
     trust: Trust,
+    board: Board,
     /// CPU time in seconds that QEMU may use for a stranger's run.
     cpu: u64,
 }
@@ -88,8 +92,15 @@ impl<'w> Court<'w> {
             workspace,
             kit: kit.to_path_buf(),
             trust,
+            board: Board::default(),
             cpu: MACHINE.cpu,
         }
+    }
+
+    /// The same with another machine. A stranger's solution is not judged on Bochs, which writes no log of interrupts.
+    #[must_use]
+    pub fn on(self, board: Board) -> Self {
+        Court { board, ..self }
     }
 
     /// QEMU may use so many seconds of CPU time for a stranger's run, in place of [`MACHINE`]'s.
@@ -105,8 +116,12 @@ impl<'w> Court<'w> {
             Trust::Stranger(layers) => Some(layers),
         };
         Machine::new(&self.kit)
+            .board(self.board)
             .deterministic()
-            .word(DEADLINE)
+            .word(match self.board {
+                Board::Bochs => BOCHS_DEADLINE,
+                _ => DEADLINE,
+            })
             .timeout(STANDS_STILL)
             .patient()
             .confined(layers)

@@ -91,11 +91,21 @@ pub enum Counter {
     Invlpgs,
     /// Flushes of a whole space, or of everything, by shootdowns.
     Flushes,
+    /// INVPCIDs of type 0: a page of a PCID. This and the next three count every one that is executed, whatever for.
+    Invpcid0,
+    /// Type 1: a PCID.
+    Invpcid1,
+    /// Type 2: all, global translations too.
+    Invpcid2,
+    /// Type 3: all but global translations.
+    Invpcid3,
+    /// Switches of spaces whose CR3 write has bit 63 set, so that what the PCID tags is kept.
+    Cr3Kept,
 }
 
 impl Counter {
     /// How many counters there are.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 19;
     /// Every counter with the name it is shown under.
     pub const NAMES: [(Counter, &'static str); Counter::COUNT] = [
         (Counter::IpisSent, "ipis-sent"),
@@ -112,6 +122,11 @@ impl Counter {
         (Counter::Resent, "resent"),
         (Counter::Invlpgs, "invlpgs"),
         (Counter::Flushes, "flushes"),
+        (Counter::Invpcid0, "invpcid-0"),
+        (Counter::Invpcid1, "invpcid-1"),
+        (Counter::Invpcid2, "invpcid-2"),
+        (Counter::Invpcid3, "invpcid-3"),
+        (Counter::Cr3Kept, "cr3-kept"),
     ];
 }
 
@@ -404,6 +419,11 @@ pub fn count(counter: Counter, amount: u64) {
         Counter::Resent => add_to!(Counter::Resent, amount),
         Counter::Invlpgs => add_to!(Counter::Invlpgs, amount),
         Counter::Flushes => add_to!(Counter::Flushes, amount),
+        Counter::Invpcid0 => add_to!(Counter::Invpcid0, amount),
+        Counter::Invpcid1 => add_to!(Counter::Invpcid1, amount),
+        Counter::Invpcid2 => add_to!(Counter::Invpcid2, amount),
+        Counter::Invpcid3 => add_to!(Counter::Invpcid3, amount),
+        Counter::Cr3Kept => add_to!(Counter::Cr3Kept, amount),
     }
 }
 
