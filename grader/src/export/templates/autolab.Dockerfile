@@ -2,6 +2,8 @@
 FROM autograding_image
 USER root
 COPY install.sh kit.tar.gz /tmp/package/
-RUN bash /tmp/package/install.sh /opt/kit && rm -rf /tmp/package
-# Jobs run as another user, and the kit keeps what it builds in its own folder.
-RUN chmod -R a+rwX /opt/kit
+# Jobs run as another user, and the kit keeps what it builds in its own folder. In the same step, for another would
+# store all of it twice.
+RUN bash /tmp/package/install.sh /opt/kit \
+    && chmod -R a+rwX /opt/kit \
+    && rm -rf /tmp/package /var/lib/apt/lists/*

@@ -13,6 +13,7 @@ for tool in cc curl qemu-system-x86_64; do
         $sudo apt-get update
         $sudo env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
             build-essential ca-certificates curl qemu-system-x86
+        $sudo apt-get clean
         break
     fi
 done
@@ -22,6 +23,8 @@ if ! command -v cargo >/dev/null; then
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --no-modify-path --profile minimal
 fi
 
+# Nothing is edited and built again here: what would make that faster only takes space.
+export CARGO_INCREMENTAL=0
 tar -xzf "$here/kit.tar.gz" -C "$prefix"
 cd "$prefix/kit"
 # All of it, the kernel's too: later there is no network.
@@ -33,7 +36,7 @@ kit=$prefix/kit/target/debug/kit
 
 # What the scripts that grade begin with. There is no network from here on.
 {
-    for name in RUSTUP_HOME CARGO_HOME PATH; do
+    for name in RUSTUP_HOME CARGO_HOME CARGO_INCREMENTAL PATH; do
         [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
     done
     printf 'export CARGO_NET_OFFLINE=true\nKIT=%q\nKIT_TIER=${KIT_TIER:-strong}\n' "$kit"
