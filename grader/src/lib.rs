@@ -36,6 +36,7 @@ pub mod launch;
 pub mod machine;
 pub mod machines;
 pub mod model;
+pub mod nested;
 pub mod options;
 pub mod output;
 pub mod run;

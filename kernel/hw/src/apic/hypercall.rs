@@ -113,7 +113,7 @@ fn choose() -> u8 {
     order.into_iter().find(takes).unwrap_or(NONE)
 }
 
-/// What a hypercall returns whose instruction faulted.
+/// What a hypercall returns whose instruction faulted, less the exception's vector.
 const FAULTED: i64 = i64::MIN;
 
 /// Resumes a hypercall whose instruction faulted. Returns whether the frame was one's. For the handler of page faults and
@@ -124,7 +124,7 @@ pub fn recover(frame: &mut Frame) -> bool {
         return false;
     }
     frame.rip += LENGTH;
-    frame.rax = FAULTED as u64;
+    frame.rax = FAULTED.wrapping_add(frame.vector as i64) as u64;
     true
 }
 
@@ -156,8 +156,10 @@ impl fmt::Display for Refused {
             (-95, "KVM_EOPNOTSUPP"),
             (-1000, "KVM_ENOSYS"),
         ];
-        if self.0 == FAULTED {
-            return write!(f, "faulted");
+        match self.0.wrapping_sub(FAULTED) {
+            6 => return write!(f, "is undefined (#UD)"),
+            14 => return write!(f, "faulted (#PF): KVM tried to write another in its place"),
+            _ => {}
         }
         match NAMES.iter().find(|(number, _)| *number == self.0) {
             Some((number, name)) => write!(f, "returned {number} ({name})"),
@@ -318,14 +320,14 @@ mod tests {
             Lack::NoKvm,
             Lack::NotOffered { features: 0x10 },
             Lack::NotTaken {
-                vmcall: Refused(FAULTED),
+                vmcall: Refused(FAULTED + 6),
                 vmmcall: Refused(-1000),
             },
         ]
         .map(|lack| std::format!("{lack}"));
         assert!(told[1].ends_with("EAX 0x10, without bit 11"), "{}", told[1]);
         assert!(
-            told[2].ends_with("VMCALL faulted, VMMCALL returned -1000 (KVM_ENOSYS)"),
+            told[2].ends_with("VMCALL is undefined (#UD), VMMCALL returned -1000 (KVM_ENOSYS)"),
             "{}",
             told[2]
         );
