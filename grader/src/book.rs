@@ -11,6 +11,7 @@ use clap::Args;
 use press::book::{self, Chapter};
 use press::markdown::{self, Places};
 
+use crate::labs::Manifest;
 use crate::run::Outcome;
 use crate::say;
 use crate::slides::{self, InTree};
@@ -33,7 +34,7 @@ pub struct BookArgs {
 
 /// What a chapter is made from.
 #[derive(Clone, Copy, Debug)]
-enum Made {
+pub enum Made {
     /// The file as it is.
     AsItIs,
     /// The documentation in these files of Rust.
@@ -43,7 +44,7 @@ enum Made {
 }
 
 /// A chapter of a book: the part that begins with it, its title, its file.
-type Entry = (&'static str, &'static str, &'static str, Made);
+pub type Entry = (&'static str, &'static str, &'static str, Made);
 
 /// The student's book.
 const STUDENT: &[Entry] = &[
@@ -162,6 +163,12 @@ const INSTRUCTOR: &[Entry] = &[
         Made::AsItIs,
     ),
     (
+        "",
+        "Checks and labs of your own",
+        "labs/AUTHORING.md",
+        Made::AsItIs,
+    ),
+    (
         "Lectures",
         "1. What a TLB is",
         "slides/1-what-a-tlb-is.md",
@@ -254,8 +261,11 @@ const INSTRUCTOR: &[Entry] = &[
     ),
 ];
 
-/// The books: file, title, chapters.
-const BOOKS: [(&str, &str, &[Entry]); 2] = [
+/// A book: its file, title and chapters.
+pub type Book = (&'static str, &'static str, &'static [Entry]);
+
+/// The student's book, and the instructor's guide.
+pub const BOOKS: [Book; 2] = [
     ("student.html", "TLB shootdown: the student's book", STUDENT),
     (
         "instructor.html",
@@ -264,7 +274,7 @@ const BOOKS: [(&str, &str, &[Entry]); 2] = [
     ),
 ];
 
-/// Writes both books.
+/// Writes both books; in the students' tree, theirs.
 ///
 /// # Errors
 /// [`crate::status::Status::Host`] for a file that cannot be read or written.
@@ -275,24 +285,27 @@ pub fn book(args: &BookArgs) -> Result<Outcome, Failure> {
         None => workspace.own_dir()?.join("book"),
     };
     fs::create_dir_all(&out).doing("creating", &out)?;
-    for (name, page) in pages(&workspace.root)? {
+    let books = match Manifest::read(&workspace)?.handout {
+        true => &BOOKS[..1],
+        false => &BOOKS[..],
+    };
+    let mut names = Vec::new();
+    for (name, page) in pages(&workspace.root, books)? {
         let path = out.join(name);
         fs::write(&path, page).doing("writing", &path)?;
+        names.push(name);
     }
-    say::line(format_args!(
-        "student.html and instructor.html are in {}",
-        out.display()
-    ));
+    say::line(format_args!("in {}: {}", out.display(), names.join(", ")));
     Ok(Outcome::Done)
 }
 
-/// Both books: their files' names, and the pages.
+/// Books: their files' names, and the pages.
 ///
 /// # Errors
 /// [`crate::status::Status::Host`] for a file that cannot be read.
-pub fn pages(root: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
+pub fn pages(root: &Path, books: &[Book]) -> Result<Vec<(&'static str, String)>, Failure> {
     let mut pages = Vec::new();
-    for (file, title, entries) in BOOKS {
+    for &(file, title, entries) in books {
         let chapters = chapters(root, entries)?;
         let ids: HashMap<PathBuf, String> = chapters
             .iter()

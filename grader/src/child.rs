@@ -23,6 +23,8 @@ pub const BECOME: &str = "--become-qemu";
 pub struct Emulator {
     child: Child,
     exit: Option<MachineExit>,
+    /// Its launcher stays beside it, and sees to it that nothing is left.
+    confined: bool,
     files: Files,
     /// What the machine's COM1 receives. `None` once it was closed.
     pub input: Option<OwnedFd>,
@@ -102,6 +104,7 @@ impl Emulator {
         let mut emulator = Self {
             child,
             exit: None,
+            confined: policy.is_some(),
             files,
             input: Some(input),
             output,
@@ -150,7 +153,10 @@ impl Emulator {
     /// Kills the emulator and its process group, and waits for it.
     pub fn kill(&mut self) {
         // Group and process number are reserved until the wait, so this hits nobody else.
-        if self.exit.is_none() {
+        if self.exit.is_none() && self.confined {
+            let _ = sandbox::end(&mut self.child);
+        }
+        if self.exit().is_none() {
             let _ = process::kill_process_group(pid(&self.child), Signal::KILL);
             let _ = self.child.kill();
             let status = self.child.wait().ok();

@@ -9,6 +9,7 @@ use crate::explore::{self, ExploreArgs};
 use crate::export::{self, ExportArgs};
 use crate::gdb::{self, GdbArgs};
 use crate::grade::{self, GradeArgs};
+use crate::handout::{self, HandoutArgs};
 use crate::image::{self, ImageArgs};
 use crate::labs::{self, command::LabsArgs};
 use crate::model::{self, ModelArgs};
@@ -19,7 +20,7 @@ use crate::slides::{self, SlidesArgs};
 use crate::status::{Failure, Status};
 use crate::trace::{self, TraceArgs};
 use crate::view::{self, ViewArgs};
-use crate::workspace::Workspace;
+use crate::workspace::{LABS, Workspace};
 
 /// Boots, examines and measures the TLB-shootdown kernel.
 #[derive(Parser, Debug)]
@@ -67,6 +68,8 @@ enum Command {
     Slides(SlidesArgs),
     /// Write the student's book and the instructor's guide as pages that need nothing else
     Book(BookArgs),
+    /// Write the students' tree: all that the labs need, without solutions, hidden checks or history
+    Handout(HandoutArgs),
     /// Make what a course's platform needs to grade with this kit, or convert reports for it
     Export(ExportArgs),
     /// Measure, and print ratios within one run
@@ -87,6 +90,9 @@ impl Cli {
     /// # Errors
     /// Every [`Status`] but success.
     pub fn run(self) -> Result<Outcome, Failure> {
+        if matches!(self.command, Some(Command::Grade(_) | Command::Handout(_))) {
+            own_labs()?;
+        }
         match self.command {
             None => run::run(&self.run),
             Some(Command::Run(args)) => run::run(&args),
@@ -102,10 +108,21 @@ impl Cli {
             Some(Command::Grade(args)) => grade::grade(&args),
             Some(Command::Slides(args)) => slides::slides(&args),
             Some(Command::Book(args)) => book::book(&args),
+            Some(Command::Handout(args)) => handout::handout(&args).map(|()| Outcome::Done),
             Some(Command::Export(args)) => export::export(&args),
             Some(Command::Bench(args)) => bench::bench(&args).map(|()| Outcome::Done),
         }
     }
+}
+
+/// What others rely on is made from the tree's own labs.
+fn own_labs() -> Result<(), Failure> {
+    if std::env::var_os(LABS).is_none_or(|folder| folder.is_empty()) {
+        return Ok(());
+    }
+    let message =
+        format!("{LABS} names another folder of labs: that is for `cargo kit labs` alone");
+    Err(Failure::new(Status::Usage, message).advise(format!("unset {LABS}")))
 }
 
 fn set_up() -> Result<Outcome, Failure> {

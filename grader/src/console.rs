@@ -17,6 +17,8 @@ use crate::wiring::{Ending, Finished, Wiring};
 const BACKLOG: usize = 1 << 20;
 /// What is kept of QEMU's own messages.
 const MESSAGES: usize = 1 << 16;
+/// How often is looked how large files have become.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Connects `qemu`, started at `start`, until something ends. All that QEMU sent before it ended is passed on.
 #[must_use]
@@ -31,6 +33,8 @@ pub fn connect(qemu: &mut Emulator, wiring: Wiring<'_>, start: Instant) -> Finis
         },
         last: start,
         prompt_after: None,
+        received: 0,
+        looked: start,
         start,
         wiring,
     };
@@ -53,6 +57,10 @@ struct Console<'a> {
     start: Instant,
     last: Instant,
     prompt_after: Option<Duration>,
+    /// Bytes that the machine wrote.
+    received: u64,
+    /// When the files were looked at.
+    looked: Instant,
 }
 
 /// The pipes QEMU has not closed: a closed one polls readable for ever.
@@ -88,9 +96,10 @@ impl Console<'_> {
             return Some(ending);
         }
         if let Some(exit) = exit {
-            return self.drain(qemu).or(Some(Ending::Exited(exit)));
+            let ending = self.drain(qemu).unwrap_or(Ending::Exited(exit));
+            return Some(self.too_much(true).unwrap_or(ending));
         }
-        self.judge(Instant::now())
+        self.too_much(false).or_else(|| self.judge(Instant::now()))
     }
 
     fn wait(&self, qemu: &Emulator) -> io::Result<Ready> {
@@ -142,9 +151,11 @@ impl Console<'_> {
             .settles(&self.wiring.output, self.last)
             .map(|(time, _)| time);
         let limit = self.wiring.timeout.map(|limit| self.start + limit);
+        let look = (!self.wiring.files.is_empty()).then_some(self.looked + LOOK);
         let next = [
             self.watch.deadline(),
             limit,
+            look,
             self.watch.ready().then_some(settles).flatten(),
         ];
         let left = next
@@ -176,7 +187,26 @@ impl Console<'_> {
         count > 0
     }
 
+    /// Whether more was written than may be. Files are looked at from time to time, and at the `end`.
+    fn too_much(&mut self, end: bool) -> Option<Ending> {
+        if self.wiring.most.is_some_and(|most| self.received > most) {
+            return Some(Ending::Flooded);
+        }
+        if !end && self.looked.elapsed() < LOOK {
+            return None;
+        }
+        self.looked = Instant::now();
+        self.wiring.is_full().then_some(Ending::Full)
+    }
+
     fn heard(&mut self, bytes: &[u8], now: Instant) {
+        // How much is read at once is not the machine's doing: what is kept ends at the limit.
+        let left = self
+            .wiring
+            .most
+            .map_or(u64::MAX, |most| most.saturating_sub(self.received));
+        self.received += bytes.len() as u64;
+        let bytes = &bytes[..bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
         self.watch.feed(bytes, now);
         if self.watch.prompted() && self.prompt_after.is_none() {
             self.prompt_after = Some(now - self.start);

@@ -21,6 +21,7 @@ use clap::Args;
 
 use crate::labs::Manifest;
 use crate::labs::rig::Shared;
+use crate::launch::MACHINE;
 use crate::run;
 use crate::status::{Failure, Status};
 use crate::workspace::Workspace;
@@ -51,6 +52,10 @@ pub struct GradeArgs {
     #[arg(long, default_value = "strong", value_parser = ["full", "strong", "weak", "limits"])]
     tier: String,
 
+    /// CPU time in seconds that QEMU may use for a run; who needs more is too slow
+    #[arg(long, value_name = "SECONDS", default_value_t = MACHINE.cpu, value_parser = clap::value_parser!(u64).range(1..=86400))]
+    machine_cpu: u64,
+
     /// Say everything of hidden checks too
     #[arg(long)]
     reveal: bool,
@@ -68,7 +73,8 @@ pub struct GradeArgs {
 /// # Errors
 /// [`Status::Usage`] for a lab that is not there, [`Status::Host`] if the host failed.
 pub fn grade(args: &GradeArgs) -> Result<run::Outcome, Failure> {
-    let mut words = vec!["grade", "--tier", &args.tier];
+    let machine_cpu = args.machine_cpu.to_string();
+    let mut words = vec!["grade", "--tier", &args.tier, "--machine-cpu", &machine_cpu];
     words.extend(args.reveal.then_some("--reveal"));
     let (file, batch) = (args.file.as_deref(), &args.batch);
     if let Some(outcome) = batch.run(file, &args.lab, args.json, &words)? {
@@ -92,7 +98,7 @@ pub fn grade(args: &GradeArgs) -> Result<run::Outcome, Failure> {
         lab: manifest.lab(*lab)?,
         report: args.report.as_deref(),
     };
-    let grader = Grader::new(&shared, &args.tier, args.reveal)?;
+    let grader = Grader::new(&shared, &args.tier, args.reveal)?.machine_cpu(args.machine_cpu);
     let mut failed = false;
     let report = grader.grade(&order, |checked| {
         if args.json {

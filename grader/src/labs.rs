@@ -1,5 +1,6 @@
 //! The labs: what there is, by `labs/manifest.toml`.
 
+pub mod answer;
 pub mod answers;
 pub mod check;
 pub mod command;
@@ -10,6 +11,7 @@ pub mod rules;
 mod see;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -24,6 +26,9 @@ use crate::workspace::Workspace;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// Whether the tree is the students', as `kit handout` writes it: without solutions, and hidden checks.
+    #[serde(default)]
+    pub handout: bool,
     /// The labs, in the order of their numbers.
     #[serde(rename = "lab")]
     pub labs: Vec<Lab>,
@@ -48,6 +53,9 @@ pub struct Lab {
     pub case: Option<(String, u8)>,
     /// How long it takes, about.
     pub minutes: u32,
+    /// What the hidden checks are worth that are not in the students' tree.
+    #[serde(default)]
+    pub elsewhere: u32,
     /// What is checked, in this order.
     #[serde(rename = "check")]
     pub checks: Vec<Check>,
@@ -79,13 +87,13 @@ pub struct Check {
     pub most: Option<u64>,
     /// The kernel's benchmark of [`Kind::Costs`].
     pub bench: Option<String>,
-    /// The solution of [`Kind::Spares`] and [`Kind::Kills`], in `labs/`.
+    /// The solution of [`Kind::Spares`] and [`Kind::Kills`], in `labs/`, or the kernel with it.
     pub mutant: Option<String>,
     /// The lab that it is a solution of.
     pub of: Option<u8>,
     /// What is asked by [`Kind::Answer`]: a line `# NAME: VALUE` of the solution.
     pub answer: Option<String>,
-    /// The right value.
+    /// The right value, or what [`answer::digest`] makes of it.
     pub is: Option<String>,
     /// The checks that must have passed before.
     #[serde(default)]
@@ -160,7 +168,7 @@ impl Manifest {
     /// # Errors
     /// [`Status::Host`] if it cannot be read or is wrong.
     pub fn read(workspace: &Workspace) -> Result<Self, Failure> {
-        let path = workspace.root.join("labs/manifest.toml");
+        let path = workspace.labs().join("manifest.toml");
         let text = std::fs::read_to_string(&path).doing("reading", &path)?;
         let manifest: Manifest = toml::from_str(&text)
             .map_err(|error| Failure::host(format!("{}: {error}", path.display())))?;
@@ -172,8 +180,15 @@ impl Manifest {
 
     /// Whether everything that is named exists.
     fn sound(&self) -> Result<(), String> {
-        for lab in &self.labs {
+        for (index, lab) in self.labs.iter().enumerate() {
             let number = lab.number;
+            let before = &self.labs[..index];
+            if before.iter().any(|known| known.number == number) {
+                return Err(format!("two labs have the number {number}"));
+            }
+            if before.iter().any(|known| known.folder == lab.folder) {
+                return Err(format!("two labs have the folder {}", lab.folder));
+            }
             for (index, check) in lab.checks.iter().enumerate() {
                 let id = &check.id;
                 let before = |id: &String| lab.checks[..index].iter().any(|known| known.id == *id);
@@ -275,7 +290,7 @@ impl Lab {
     /// Its folder.
     #[must_use]
     pub fn path(&self, workspace: &Workspace) -> PathBuf {
-        workspace.root.join("labs").join(&self.folder)
+        workspace.labs().join(&self.folder)
     }
 
     /// How its solutions' names end: they are Rust, or scripts of the shell.
@@ -288,6 +303,13 @@ impl Lab {
     #[must_use]
     pub fn file(&self) -> String {
         format!("{}.{}", self.folder, self.extension())
+    }
+
+    /// The kit's solution: there is none in the students' tree.
+    #[must_use]
+    pub fn reference(&self, workspace: &Workspace) -> PathBuf {
+        let name = format!("reference.{}", self.extension());
+        self.path(workspace).join(name)
     }
 
     /// The student's own copy: there is one after `kit labs start`.
@@ -319,10 +341,11 @@ impl Lab {
         self.module.as_deref() == Some("two")
     }
 
-    /// The points that all checks are worth.
+    /// The points that all checks are worth, those that are not here too.
     #[must_use]
     pub fn points(&self) -> u32 {
-        self.checks.iter().map(|check| check.weight).sum()
+        let here: u32 = self.checks.iter().map(|check| check.weight).sum();
+        here + self.elsewhere
     }
 }
 
@@ -331,7 +354,27 @@ impl Lab {
 /// # Errors
 /// [`Status::Usage`] if there is no such lab or file, or the solution does not compile.
 pub fn kernel(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<PathBuf, Failure> {
-    let rig = rig_of(workspace, number, file)?;
+    let manifest = Manifest::read(workspace)?;
+    let shared = Shared::of_this_program(workspace)?;
+    let (lab, file, slot) = asked(workspace, &manifest, number, file)?;
+    kernel_with(&shared, lab, &file, &slot)
+}
+
+/// The kernel with `file` in it, a solution of `lab`, built in the folder that `slot` names; or `file`, if it is a kernel
+/// that was built before.
+///
+/// # Errors
+/// As [`kernel`].
+pub fn kernel_with(
+    shared: &Arc<Shared>,
+    lab: &Lab,
+    file: &Path,
+    slot: &str,
+) -> Result<PathBuf, Failure> {
+    if file.extension().is_some_and(|extension| extension == "elf") {
+        return Ok(file.to_path_buf());
+    }
+    let rig = Rig::new(shared, lab, file, slot)?;
     rig.kernel().map_err(failure)
 }
 
@@ -346,27 +389,23 @@ pub fn answerer(
     starter: &Starter,
 ) -> Result<Answerer<'static>, Failure> {
     let manifest = Manifest::read(workspace)?;
-    let lab = manifest.lab(number)?;
-    let of = match (&lab.case, file) {
-        (Some((_, of)), None) => manifest.lab(*of)?,
-        _ => lab,
-    };
-    let program = rig_of(workspace, number, file)?.explorer();
-    Ok(starter.answerer(program.map_err(failure)?, of.sends()))
+    let shared = Shared::of_this_program(workspace)?;
+    let (lab, file, slot) = asked(workspace, &manifest, number, file)?;
+    let program = Rig::new(&shared, lab, &file, &slot)?.explorer();
+    Ok(starter.answerer(program.map_err(failure)?, lab.sends()))
 }
 
-fn rig_of(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<Rig, Failure> {
-    let manifest = Manifest::read(workspace)?;
-    let shared = Shared::of_this_program(workspace)?;
+/// What is asked for by a lab's number and perhaps a file: the lab that it is a solution of, the file, and where to build.
+fn asked<'m>(
+    workspace: &Workspace,
+    manifest: &'m Manifest,
+    number: u8,
+    file: Option<&Path>,
+) -> Result<(&'m Lab, PathBuf, String), Failure> {
     let lab = manifest.lab(number)?;
     if let (Some((case, of)), None) = (&lab.case, file) {
         let case = existing(&lab.path(workspace).join(case))?;
-        return Rig::new(
-            &shared,
-            manifest.lab(*of)?,
-            &case,
-            &format!("case-{number}"),
-        );
+        return Ok((manifest.lab(*of)?, case, format!("case-{number}")));
     }
     if lab.module.is_none() {
         let message = format!("lab {number} is a script: there is no code of yours in it");
@@ -375,7 +414,7 @@ fn rig_of(workspace: &Workspace, number: u8, file: Option<&Path>) -> Result<Rig,
         );
     }
     let file = lab.solution(workspace, file)?;
-    Rig::new(&shared, lab, &file, &format!("lab-{number}"))
+    Ok((lab, file, format!("lab-{number}")))
 }
 
 fn failure(why: NotBuilt) -> Failure {

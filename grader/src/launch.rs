@@ -23,17 +23,20 @@ use crate::status::{Failure, Status};
 use crate::wiring::{Finished, Wiring};
 use crate::workspace::Workspace;
 
-/// What a machine that nobody trusts may use on the host: far more than any lab's takes. What it may do is limited by
-/// its own clock, so that a slow host makes no difference.
-const MACHINE: Limits = Limits {
-    cpu: 900,
+/// What a machine that nobody trusts may use on the host: ten times what the longest of a lab's takes, or more. What it
+/// may do is limited by its own clock as well, so that a slow host makes no difference.
+pub const MACHINE: Limits = Limits {
+    cpu: 60,
     memory: 2 << 30,
     processes: 32,
-    disk: 1 << 30,
+    disk: 64 << 20,
     files: 8,
-    output: 16 << 20,
+    output: 4 << 20,
     wall: 3600,
 };
+
+/// How large such a machine's evidence may become, in bytes: eight times as large as any lab's.
+pub const EVIDENCE: u64 = 4 << 20;
 
 /// Holding one means everything is there to boot a machine: the emulator, and a kernel built from the sources as
 /// they were when it was made.
@@ -49,6 +52,8 @@ pub struct Prepared {
     pub launcher: PathBuf,
     /// What confines QEMU, where nobody trusts the kernel that it runs.
     pub confined: Option<Layers>,
+    /// How much it may then use.
+    pub limits: Limits,
 }
 
 impl Prepared {
@@ -89,6 +94,7 @@ impl Prepared {
             emulator,
             launcher,
             confined: None,
+            limits: MACHINE,
         })
     }
 
@@ -202,7 +208,7 @@ impl Prepared {
             writable: writable.chain(["/dev/null".into()]).collect(),
             environment: Vec::new(),
             starts: Starts::Threads,
-            limits: MACHINE,
+            limits: self.limits,
             layers,
         }
     }

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod authoring;
 pub mod bench;
 pub mod bochs;
 pub mod book;
@@ -19,12 +20,14 @@ pub mod child;
 pub mod cli;
 pub mod command;
 pub mod console;
+pub mod digest;
 pub mod doctor;
 pub mod evidence;
 pub mod explore;
 pub mod export;
 pub mod gdb;
 pub mod grade;
+pub mod handout;
 pub mod image;
 pub mod initrd;
 pub mod input;
@@ -36,6 +39,7 @@ pub mod launch;
 pub mod machine;
 pub mod machines;
 pub mod model;
+pub mod mutate;
 pub mod nested;
 pub mod options;
 pub mod output;

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use evidence::Key;
 use rustix::stdio;
-use sandbox::Layers;
+use sandbox::{Layers, Limit, Limits};
 
 use crate::child::MachineExit;
 use crate::command::Session;
 use crate::input::Source;
-use crate::launch::{Prepared, emulator};
+use crate::launch::{EVIDENCE, MACHINE, Prepared, emulator};
 use crate::options::{Accel, Apic, Board, Boot, MachineOptions, Threads};
 use crate::output::Output;
 use crate::setup::Policy;
@@ -33,6 +33,7 @@ pub struct Machine {
     int_log: bool,
     kernel: Option<PathBuf>,
     confined: Option<Layers>,
+    limits: Limits,
     patience: Option<Duration>,
 }
 
@@ -43,6 +44,8 @@ pub struct Outcome {
     pub status: Status,
     /// How the machine ended; `None` when it was ended at the time limit or did not boot.
     pub exit: Option<MachineExit>,
+    /// Which of its limits a confined QEMU used up, if that ended it.
+    pub limit: Option<Limit>,
     /// All that the machine wrote to COM1, with plain newlines; what is not UTF-8 is replaced.
     pub transcript: String,
     /// What QEMU logged as delivered, if that was asked for.
@@ -89,6 +92,7 @@ impl Machine {
             int_log: false,
             kernel: None,
             confined: None,
+            limits: MACHINE,
             patience: None,
         }
     }
@@ -198,6 +202,13 @@ impl Machine {
         self
     }
 
+    /// The CPU time in seconds that a confined QEMU may use, in place of [`MACHINE`]'s.
+    #[must_use]
+    pub fn cpu_seconds(mut self, seconds: u64) -> Self {
+        self.limits.cpu = seconds;
+        self
+    }
+
     /// Has QEMU log every delivered interrupt: about 1.3 kB each, so not for long runs.
     #[must_use]
     pub fn int_log(mut self) -> Self {
@@ -245,7 +256,17 @@ impl Machine {
             script: true,
             ..Session::default()
         };
-        let finished = prepared.boot(&options, session, initrd.path(), self.wiring(false))?;
+        let mut wiring = self.wiring(false);
+        if self.confined.is_some() {
+            // The system cuts a file at the limit, and QEMU takes no notice.
+            let log = options
+                .int_log
+                .iter()
+                .map(|file| (file.clone(), self.limits.disk - 1));
+            let evidence = options.evidence.iter().map(|file| (file.clone(), EVIDENCE));
+            wiring.files = log.chain(evidence).collect();
+        }
+        let finished = prepared.boot(&options, session, initrd.path(), wiring)?;
         let by_hand = prepared.by_hand(&options, session, initrd.path())?;
         let mut outcome = outcome(finished, &by_hand);
         if let Some(log) = log {
@@ -286,6 +307,8 @@ impl Machine {
             },
             patience: self.patience.unwrap_or_else(|| self.options.patience()),
             timeout: Some(self.timeout),
+            most: self.confined.map(|_| self.limits.output),
+            files: Vec::new(),
             until_prompt,
         }
     }
@@ -312,6 +335,7 @@ impl Machine {
             return build().map(|prepared| Prepared {
                 launcher: self.launcher.clone(),
                 confined: self.confined,
+                limits: self.limits,
                 ..prepared
             });
         }
@@ -321,9 +345,23 @@ impl Machine {
         Ok(Prepared {
             launcher: self.launcher.clone(),
             confined: self.confined,
+            limits: self.limits,
             emulator: emulator(&prepared.workspace, &self.options, Policy::Install)?,
             ..prepared
         })
+    }
+}
+
+/// Which limit ended QEMU: the system ends it by a signal of its own for each.
+fn limit(ending: &Ending) -> Option<Limit> {
+    const SIGXCPU: i32 = 24;
+    const SIGXFSZ: i32 = 25;
+    match ending {
+        Ending::Flooded => Some(Limit::Output),
+        Ending::Full => Some(Limit::Disk),
+        Ending::Exited(MachineExit::Killed(SIGXCPU)) => Some(Limit::Cpu),
+        Ending::Exited(MachineExit::Killed(SIGXFSZ)) => Some(Limit::Disk),
+        _ => None,
     }
 }
 
@@ -337,6 +375,7 @@ fn outcome(finished: Finished, by_hand: &str) -> Outcome {
             Ending::Exited(exit) => Some(exit),
             _ => None,
         },
+        limit: limit(&finished.ending),
         complaint: verdict.map_or_else(|failure| failure.to_string(), |()| String::new()),
         transcript: String::from_utf8_lossy(&finished.transcript).into_owned(),
         delivered: None,

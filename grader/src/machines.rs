@@ -6,16 +6,20 @@ use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use evidence::judge::judge;
-use evidence::{Defect, Key, Timeline, decode};
+use evidence::{Defect, Event, Key, Record, Timeline, decode};
 
-use crate::invariants::{self, INVARIANTS, workspace};
-use crate::labs::Manifest;
+use crate::digest;
+use crate::invariants::{self, INVARIANTS};
+use crate::labs::check::{Outcome, Solution};
+use crate::labs::court::Trust;
+use crate::labs::rig::Shared;
+use crate::labs::{Check, Kind, Lab, Manifest};
 use crate::machine::Machine;
 use crate::options::{Apic, Board};
 use crate::status::{Doing, Failure, Status};
@@ -27,165 +31,266 @@ pub const PAGE: &str = "grader/MACHINES.md";
 /// The two machines, in the order of the page's columns.
 pub const BOARDS: [(Board, &str); 2] = [(Board::Q35, "QEMU"), (Board::Bochs, "Bochs")];
 
-/// A script that is run on each machine.
+/// What is run on each machine.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The invariant or the labs that it belongs to.
+    /// The page's table that it is a row of.
+    pub part: Part,
+    /// The invariant or the lab that it belongs to.
     pub of: String,
     /// What it does.
     pub what: String,
-    /// Where it is, from the workspace's folder.
-    pub file: String,
-    /// What `cargo kit run` needs besides.
-    options: String,
+    /// What it is known by: a script's place, from the workspace's folder; a line that arms a fault; a lab's check.
+    pub name: String,
+    /// How it is run.
+    source: Source,
     /// What the explorer says to it.
     explorer: String,
-    /// Of the script and the options: a run of others is out of date.
-    digest: u32,
+    /// Of all that decides what the run does: a run of anything else is out of date.
+    digest: String,
 }
 
-impl Case {
-    /// Reads the script.
-    fn new(
-        of: String,
-        what: &str,
-        file: String,
-        options: &str,
-        explorer: String,
-    ) -> io::Result<Self> {
-        let script = fs::read_to_string(workspace().join(&file))?;
-        Ok(Case {
-            of,
-            what: what.to_owned(),
-            digest: digest(&script, options),
-            options: options.to_owned(),
-            file,
-            explorer,
-        })
-    }
+/// The page's tables.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// The scenarios, each of which breaks an invariant.
+    Scenarios,
+    /// The rows of the fault table.
+    Faults,
+    /// The labs' checks that run the machine.
+    Labs,
 }
 
-/// FNV-1a, of 32 bits: enough to notice an edit.
-fn digest(script: &str, options: &str) -> u32 {
-    let bytes = script.bytes().chain([0]).chain(options.bytes());
-    bytes.fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    })
+/// How a case is run.
+#[derive(Clone, Debug)]
+enum Source {
+    /// The kit's own kernel runs a script.
+    Script {
+        /// The script.
+        text: String,
+        /// What `cargo kit run` needs besides.
+        options: String,
+    },
+    /// The reference solution of a lab is graded by one of the lab's checks.
+    Check {
+        /// The lab's number.
+        lab: u8,
+        /// The check's name.
+        id: String,
+    },
 }
 
-/// A lab's script of the shell: the labs, what it does, the file, and the options with which the kernel's own code
-/// stands in for a student's.
-type Lab = (&'static str, &'static str, &'static str, &'static str);
+/// Of `parts`: enough to notice an edit.
+fn digest(parts: &[&[u8]]) -> String {
+    digest::of(parts)[..8].to_owned()
+}
 
-/// Lab 9's is left out: the kernel that it is about has to be built for it.
-const LABS: [Lab; 7] = [
-    (
-        "lab 1",
-        "a CPU reads through a dead translation",
-        "labs/01-see-it/reference.tlb",
-        "",
-    ),
-    (
-        "lab 2",
-        "the shootdown interrupt is sent, xAPIC's way",
-        "labs/02-ring/kernel.tlb",
-        "--apic xapic",
-    ),
-    (
-        "lab 3",
-        "the global lock's storm",
-        "labs/03-one-at-a-time/kernel.tlb",
-        "--proto global-lock",
-    ),
-    (
-        "labs 4, 5 and 10",
-        "the scoreboard's storm",
-        "labs/04-everyone-at-once/kernel.tlb",
-        "",
-    ),
-    (
-        "lab 6",
-        "CPUs leave spaces that change, and come back",
-        "labs/06-who-may-hold-it/kernel.tlb",
-        "",
-    ),
-    (
-        "lab 7",
-        "an interrupt is lost, and sent again",
-        "labs/07-when-it-goes-wrong/kernel.tlb",
-        "--append watchdog=resend",
-    ),
-    (
-        "lab 8",
-        "a script that spares the right protocol",
-        "labs/08-break-it/reference.tlb",
-        "",
-    ),
+/// Every row of the fault table, as the line that arms it, and what `cargo kit run` needs besides. A test holds it to the
+/// shell's table.
+pub const FAULTS: [(&str, &str); 50] = [
+    ("pin delay 50us cpu 0", ""),
+    ("publish delay 50us cpu 0", ""),
+    ("generation delay 50us cpu 0", ""),
+    ("zero delay 50us cpu 0", ""),
+    ("send delay 50us cpu 0", ""),
+    ("local-invalidate delay 50us cpu 0", ""),
+    ("wait delay 50us cpu 0", ""),
+    ("done delay 50us cpu 0", ""),
+    ("notice delay 50us cpu 2", ""),
+    ("copy delay 50us cpu 2", ""),
+    ("acknowledge delay 50us cpu 2", ""),
+    ("invalidate delay 50us cpu 2", ""),
+    ("return delay 50us cpu 2", ""),
+    ("pte-store delay 50us cpu 0", ""),
+    ("activate delay 50us cpu 2", ""),
+    ("publish migrate to 1 cpu 0 1*", ""),
+    ("generation migrate to 1 cpu 0 1*", ""),
+    ("zero migrate to 1 cpu 0 1*", ""),
+    ("send migrate to 1 cpu 0 1*", ""),
+    ("wait migrate to 1 cpu 0 1*", ""),
+    ("publish late 50us cpu 0", ""),
+    ("generation skip cpu 0", ""),
+    ("generation wrap cpu 0 1*", ""),
+    ("zero skip cpu 0 peer 2 1*", ""),
+    ("zero transpose cpu 0 peer 2 1*", ""),
+    ("zero wrong-column to 3 cpu 0 peer 2 1*", ""),
+    ("send drop cpu 0 peer 2 1*", ""),
+    ("send hold cpu 0 peer 2 1*", ""),
+    ("send duplicate cpu 0", ""),
+    ("send misdirect to 3 cpu 0 1*", ""),
+    ("send torn to 3 cpu 0 1*", "--apic xapic"),
+    ("send reread cpu 0", ""),
+    ("wait skip cpu 0", ""),
+    ("publish interrupts-off cpu 0", ""),
+    ("send interrupts-off cpu 0", ""),
+    ("wait interrupts-off cpu 0", ""),
+    ("notice no-drain cpu 2", ""),
+    ("notice skip cpu 2 1*", ""),
+    ("notice acknowledge-early cpu 2", ""),
+    ("acknowledge skip cpu 2 1*", ""),
+    ("acknowledge late cpu 2", ""),
+    ("acknowledge twice cpu 2 1*", ""),
+    ("invalidate skip cpu 2", ""),
+    ("local-invalidate skip cpu 0", ""),
+    ("invalidate short cpu 2", ""),
+    ("local-invalidate short cpu 0", ""),
+    ("invalidate wrong-operation cpu 2", ""),
+    ("local-invalidate wrong-operation cpu 0", ""),
+    ("invalidate late 10s cpu 2", ""),
+    ("invalidate nmi cpu 2 1*", ""),
 ];
+
+/// The rest of the rows: those of points that no shootdown passes by itself.
+pub const FAULTS_ELSEWHERE: [(&str, &str); 4] = [
+    ("return no-eoi cpu 2 1*", ""),
+    ("activate skip cpu 2", ""),
+    ("activate late 10s cpu 2", ""),
+    ("activate interrupts-on 50us cpu 2", ""),
+];
+
+/// What is done while a fault is armed, up to the first hang or violation: every CPU comes to hold translations, two
+/// pages change, and what was freed is read.
+fn faulted(fault: &str) -> String {
+    // A handler drains where several ask at once.
+    let more = match fault.contains("no-drain") {
+        true => "storm rounds=100\n",
+        false => "",
+    };
+    format!(
+        "fault {fault}\nmap 0x400000 4\nread 0x400000 on all\nread 0x401000 on all\nremap 0x400000 2\n\
+         read 0x400000 on all\nread 0x401000 on all\nremap 0x402000 from 2\nshoot space\n{more}"
+    )
+}
+
+/// What bounds the waits that a fault makes endless, in milliseconds of the machine.
+const SOON: &str = "--append patience=300";
 
 const TURNS: &str = "QEMU's CPUs take long turns, so the shootdown returns before any target has begun (I5 too); \
                      Bochs' take turns of a few instructions, and there the targets have flushed by then";
 
-/// Why the machines' rows differ, by the script's file. A difference that is not here is a failure to explain.
-const EXPLAINED: [(&str, &str); 4] = [
+const EARLY: &str = "the initiator does not wait: on QEMU no target has begun as it returns (I5), on Bochs targets are in \
+                     the middle of reading as it writes its next request (I1)";
+
+/// Why the machines' rows differ, by the case's name. A difference that is not here is a failure to explain.
+const EXPLAINED: [(&str, &str); 6] = [
+    ("fault generation skip cpu 0", EARLY),
+    ("fault generation wrap cpu 0 1*", EARLY),
+    ("fault wait skip cpu 0", TURNS),
     ("grader/scenarios/I03-wait.tlb", TURNS),
     ("grader/scenarios/I12-wrap.tlb", TURNS),
-    (
-        "grader/scenarios/I15-stopped.tlb",
-        "on Bochs the evidence's buffers overflow in this script, and evidence with holes is not judged",
-    ),
     (
         "grader/scenarios/I16-global.tlb",
         "TCG drops global translations at every CR3 write",
     ),
 ];
 
-/// Every case: the scenarios, then the labs.
+/// Every case: the scenarios, the fault table, and the labs' checks.
 ///
 /// # Errors
-/// A scenario, a script or the labs' manifest cannot be read.
+/// A scenario, a solution or the labs' manifest cannot be read.
 pub fn cases() -> io::Result<Vec<Case>> {
-    let scenarios = invariants::scenarios()?.into_iter().map(|scenario| {
-        let file = format!("{}/{}", invariants::FOLDER, scenario.name);
-        let explorer = by_explorer(scenario.invariant);
-        let of = format!("I{}", scenario.invariant);
-        Case::new(of, &scenario.broken, file, &scenario.options, explorer)
-    });
-    let manifest = Workspace::find()
-        .and_then(|workspace| Manifest::read(&workspace))
-        .map_err(|failure| io::Error::other(failure.to_string()))?;
-    let labs = LABS.iter().map(|&(of, what, file, options)| {
-        let explorer = scenes(&manifest, of);
-        Case::new(of.to_owned(), what, file.to_owned(), options, explorer)
-    });
-    scenarios.chain(labs).collect()
+    let mut cases: Vec<Case> = invariants::scenarios()?.iter().map(scenario).collect();
+    cases.extend(FAULTS.iter().chain(&FAULTS_ELSEWHERE).map(fault));
+    let other = |failure: Failure| io::Error::other(failure.to_string());
+    let workspace = Workspace::find().map_err(other)?;
+    let manifest = Manifest::read(&workspace).map_err(other)?;
+    for lab in &manifest.labs {
+        for one in lab.checks.iter().filter(|check| in_the_machine(check.kind)) {
+            cases.push(check(&workspace, lab, one)?);
+        }
+    }
+    Ok(cases)
 }
+
+fn scenario(scenario: &invariants::Scenario) -> Case {
+    let options = scenario.options.clone();
+    Case {
+        part: Part::Scenarios,
+        of: format!("I{}", scenario.invariant),
+        what: scenario.broken.clone(),
+        name: format!("{}/{}", invariants::FOLDER, scenario.name),
+        explorer: by_explorer(scenario.invariant),
+        digest: digest(&[scenario.script.as_bytes(), options.as_bytes()]),
+        source: Source::Script {
+            text: scenario.script.clone(),
+            options,
+        },
+    }
+}
+
+fn fault(&(line, options): &(&str, &str)) -> Case {
+    let text = faulted(line);
+    let options = format!("{options} {SOON}");
+    Case {
+        part: Part::Faults,
+        of: line.split(' ').next().unwrap_or_default().to_owned(),
+        what: String::new(),
+        name: format!("fault {line}"),
+        explorer: String::new(),
+        digest: digest(&[text.as_bytes(), options.as_bytes()]),
+        source: Source::Script { text, options },
+    }
+}
+
+/// Whether such a check runs the machine.
+fn in_the_machine(kind: Kind) -> bool {
+    match kind {
+        Kind::Rules | Kind::Compiles | Kind::Explore | Kind::Transfers | Kind::Answer => false,
+        Kind::Machine | Kind::Instructions | Kind::Costs | Kind::Interrupts => true,
+        Kind::Spares | Kind::Kills => true,
+        Kind::SeeRuns | Kind::SeeDead | Kind::SeeOne | Kind::SeeProof | Kind::SeeCure => true,
+    }
+}
+
+fn check(workspace: &Workspace, lab: &Lab, check: &Check) -> io::Result<Case> {
+    let folder = lab.path(workspace);
+    let mut parts = vec![
+        format!("{check:?}").into_bytes(),
+        fs::read(folder.join(reference(lab)))?,
+    ];
+    if let Some(script) = &check.script {
+        parts.push(fs::read(folder.join(script))?);
+    }
+    if let Some(mutant) = &check.mutant {
+        parts.push(fs::read(workspace.labs().join(mutant))?);
+    }
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    Ok(Case {
+        part: Part::Labs,
+        of: format!("lab {}", lab.number),
+        what: match check.hidden {
+            // Students read this page.
+            true => "(hidden)".to_owned(),
+            false => check.what.clone(),
+        },
+        name: format!("lab {}, {}", lab.number, check.id),
+        explorer: String::new(),
+        digest: digest(&parts),
+        source: Source::Check {
+            lab: lab.number,
+            id: check.id.clone(),
+        },
+    })
+}
+
+fn reference(lab: &Lab) -> String {
+    format!("reference.{}", lab.extension())
+}
+
+/// The test that has the explorer find every wrong protocol of `grader/explorer/src/textbook.rs`, and where it is.
+pub const WRONG: (&str, &str) = (
+    "grader/explorer/src/tests.rs",
+    "a_wrong_protocol_that_is_taken_for_right",
+);
+/// The invariants that those break. A test holds it to the mutations' table.
+pub const BROKEN_BY_WRONG: [usize; 12] = [1, 3, 4, 5, 6, 7, 11, 12, 13, 16, 17, 19];
 
 /// The host's test that breaks the invariant of this number, if there is one.
 fn by_explorer(number: usize) -> String {
     match INVARIANTS[number - 1].host.2 {
+        "" if BROKEN_BY_WRONG.contains(&number) => format!("found: `{}`", WRONG.1),
         "" => "-".to_owned(),
-        test => format!("shown: `{test}`"),
-    }
-}
-
-/// The scenes that the explorer searches for the labs whose numbers are in `of`.
-fn scenes(manifest: &Manifest, of: &str) -> String {
-    let numbers: Vec<u8> = of
-        .split(|letter: char| !letter.is_ascii_digit())
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    let scenes: BTreeSet<&str> = manifest
-        .labs
-        .iter()
-        .filter(|lab| numbers.contains(&lab.number))
-        .flat_map(|lab| &lab.checks)
-        .flat_map(|check| check.scenes.iter().map(String::as_str))
-        .collect();
-    match scenes.len() {
-        0 => "-".to_owned(),
-        1 => "1 scene searched".to_owned(),
-        count => format!("{count} scenes searched"),
+        test => format!("found: `{test}`"),
     }
 }
 
@@ -198,6 +303,17 @@ pub struct Shown {
     pub holes: bool,
     /// The invariants that the host found broken.
     pub broken: BTreeSet<u8>,
+}
+
+impl Default for Shown {
+    /// All as expected, and nothing broken.
+    fn default() -> Self {
+        Shown {
+            met: true,
+            holes: false,
+            broken: BTreeSet::new(),
+        }
+    }
 }
 
 impl Shown {
@@ -272,32 +388,69 @@ pub fn machine(kit: &str, words: &str) -> Result<Machine, Failure> {
     Ok(machine)
 }
 
-/// Runs `case` on `board`; `kit` is the program that starts emulators.
+/// Runs `case` on `board`; `shared` starts machines, and builds what a lab's solution needs.
 ///
 /// # Errors
-/// The machine did not start, or ended otherwise than by its script, or its evidence is not whole.
-pub fn run(case: &Case, board: Board, kit: &str) -> Result<Shown, Failure> {
+/// The machine did not start, or ended otherwise than a script may, or its evidence is not whole.
+pub fn run(case: &Case, board: Board, shared: &Arc<Shared>) -> Result<Shown, Failure> {
+    match &case.source {
+        Source::Script { text, options } => script(case, text, options, board, &shared.kit),
+        Source::Check { lab, id } => graded(*lab, id, board, shared),
+    }
+}
+
+/// Has a lab's reference solution graded by one check, as a person's own is.
+fn graded(lab: u8, id: &str, board: Board, shared: &Arc<Shared>) -> Result<Shown, Failure> {
+    let workspace = &shared.workspace;
+    let manifest = Manifest::read(workspace)?;
+    let lab = manifest.lab(lab)?;
+    let check = lab.checks.iter().find(|check| check.id == id);
+    let check = check.ok_or_else(|| Failure::host(format!("no check {id}")))?;
+    let file = lab.path(workspace).join(reference(lab));
+    let slot = format!("machines-{}", lab.number);
+    let solution = Solution::new(shared, lab, &file, &slot, Trust::Own)?;
+    match solution.on(board).one(check)? {
+        Outcome::Passed(_) => Ok(Shown::default()),
+        Outcome::Failed(told) => {
+            eprintln!("lab {}, {id} on {board:?}: {}", lab.number, told.seen);
+            Ok(Shown {
+                met: false,
+                broken: told.invariant.into_iter().collect(),
+                ..Shown::default()
+            })
+        }
+        Outcome::Skipped(why) => Err(Failure::host(format!("{id} was skipped: {why}"))),
+    }
+}
+
+fn script(
+    case: &Case,
+    text: &str,
+    options: &str,
+    board: Board,
+    kit: &Path,
+) -> Result<Shown, Failure> {
     let folder = tempfile::tempdir()
         .map_err(|error| Failure::host(format!("making a folder for the evidence: {error}")))?;
     let file = folder.path().join("evidence");
     let key = Key::from_bytes(*b"of both machines");
-    let path = workspace().join(&case.file);
-    let script = fs::read_to_string(&path).doing("reading", &path)?;
-    let machine = machine(kit, &case.options)?
+    let machine = machine(&kit.to_string_lossy(), options)?
         .timeout(Duration::from_secs(200))
         .board(board)
         .evidence(&file, key);
-    let outcome = machine.script(&script)?;
+    let outcome = machine.script(text)?;
     let what = |why: &str| {
-        let name = &case.file;
+        let name = &case.name;
         let failure = Failure::host(format!("{name} on {board:?}: {why}"));
         let last: Vec<&str> = outcome.transcript.lines().rev().take(10).collect();
         last.into_iter().rev().fold(failure, Failure::advise)
     };
-    let met = match outcome.status {
-        Status::Success => true,
-        Status::CommandFailed => false,
-        status => return Err(what(status.meaning())),
+    let met = match (outcome.status, case.part) {
+        (Status::Success, _) => true,
+        // What a fault leads to is for the judge.
+        (Status::Violation | Status::Hung | Status::Panicked, Part::Faults) => true,
+        (Status::CommandFailed, part) => part == Part::Faults,
+        (status, _) => return Err(what(status.meaning())),
     };
     let evidence = decode(&fs::read(&file).doing("reading", &file)?, Some(&key));
     let lost = |defect: &Defect| matches!(defect, Defect::Lost { .. });
@@ -313,6 +466,10 @@ pub fn run(case: &Case, board: Board, kit: &str) -> Result<Shown, Failure> {
             "its evidence has defects: {:?}",
             evidence.defects
         )));
+    }
+    let fired = |record: &Record| record.event == Event::Kind(evidence::Kind::Fault);
+    if case.part == Part::Faults && !evidence.records.iter().any(fired) {
+        return Err(what("the fault did not fire"));
     }
     let verdict = judge(&evidence, &Timeline::new(evidence.records.clone()));
     let broken = verdict
@@ -331,7 +488,10 @@ pub fn run(case: &Case, board: Board, kit: &str) -> Result<Shown, Failure> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_all(cases: &[Case], kit: &str) -> Result<Vec<[Shown; BOARDS.len()]>, Failure> {
+pub fn run_all(
+    cases: &[Case],
+    shared: &Arc<Shared>,
+) -> Result<Vec<[Shown; BOARDS.len()]>, Failure> {
     let jobs = cases.len() * BOARDS.len();
     let results = Mutex::new(vec![None; jobs]);
     let next = AtomicUsize::new(0);
@@ -342,11 +502,11 @@ pub fn run_all(cases: &[Case], kit: &str) -> Result<Vec<[Shown; BOARDS.len()]>, 
                 return;
             };
             let (board, name) = BOARDS[job % BOARDS.len()];
-            let shown = run(case, board, kit);
+            let shown = run(case, board, shared);
             let told = shown
                 .as_ref()
                 .map_or_else(|failure| failure.to_string(), Shown::cell);
-            eprintln!("{} on {name}: {told}", case.file);
+            eprintln!("{} on {name}: {told}", case.name);
             if let Ok(mut results) = results.lock() {
                 results[job] = Some(shown);
             }
@@ -369,7 +529,7 @@ pub fn run_all(cases: &[Case], kit: &str) -> Result<Vec<[Shown; BOARDS.len()]>, 
 #[must_use]
 pub fn unexplained<'a>(cases: &'a [Case], shown: &[[Shown; 2]]) -> Vec<&'a Case> {
     let odd = |(case, [qemu, bochs]): &(&Case, &[Shown; 2])| {
-        (qemu != bochs) == why(&case.file).is_empty()
+        (qemu != bochs) == why(&case.name).is_empty()
     };
     cases
         .iter()
@@ -379,10 +539,10 @@ pub fn unexplained<'a>(cases: &'a [Case], shown: &[[Shown; 2]]) -> Vec<&'a Case>
         .collect()
 }
 
-fn why(file: &str) -> &'static str {
+fn why(name: &str) -> &'static str {
     EXPLAINED
         .iter()
-        .find(|(of, _)| *of == file)
+        .find(|(of, _)| *of == name)
         .map_or("", |(_, why)| why)
 }
 
@@ -390,12 +550,17 @@ fn why(file: &str) -> &'static str {
 #[must_use]
 pub fn page(cases: &[Case], shown: &[[Shown; 2]]) -> String {
     let mut page = HEAD.to_owned();
-    for (case, [qemu, bochs]) in cases.iter().zip(shown) {
-        let _ = writeln!(page, "{}{} | {} |", start(case), qemu.cell(), bochs.cell());
+    for (part, head) in PARTS {
+        page.push_str(head);
+        for (case, [qemu, bochs]) in cases.iter().zip(shown) {
+            if case.part == part {
+                let _ = writeln!(page, "{}{} | {} |", start(case), qemu.cell(), bochs.cell());
+            }
+        }
     }
     page.push_str("\n## Why the two differ\n\n");
-    for (file, why) in EXPLAINED {
-        let _ = writeln!(page, "- `{file}`: {why}.");
+    for (name, why) in EXPLAINED {
+        let _ = writeln!(page, "- `{name}`: {why}.");
     }
     page.push_str("\n## What no machine shows\n\n");
     for (index, invariant) in INVARIANTS.iter().enumerate() {
@@ -415,15 +580,18 @@ pub fn page(cases: &[Case], shown: &[[Shown; 2]]) -> String {
 
 /// A row up to its results.
 fn start(case: &Case) -> String {
-    let name = Path::new(&case.file).strip_prefix("grader").map_or_else(
-        |_| format!("../{}", case.file),
-        |rest| rest.display().to_string(),
-    );
-    let file = case.file.rsplit('/').next().unwrap_or_default();
-    format!(
-        "| {} | {} | [`{file}`]({name}) | {:08x} | {} | ",
-        case.of, case.what, case.digest, case.explorer
-    )
+    let Case {
+        of, what, digest, ..
+    } = case;
+    match case.part {
+        Part::Scenarios => {
+            let file = case.name.rsplit('/').next().unwrap_or_default();
+            let explorer = &case.explorer;
+            format!("| {of} | {what} | [`{file}`](scenarios/{file}) | {digest} | {explorer} | ")
+        }
+        Part::Faults => format!("| `{}` | {digest} | ", case.name),
+        Part::Labs => format!("| {} | {what} | {digest} | ", case.name),
+    }
 }
 
 /// The results of `cases` on a page, by case: `None` for those of which it has no run, or a run of another script.
@@ -442,21 +610,41 @@ pub fn results(cases: &[Case], page: &str) -> Vec<Option<[Shown; 2]>> {
 const HEAD: &str = "\
 # What each machine reproduces
 
-Generated by `cargo run -p grader --example machines` from runs of each script on QEMU (counted instructions) and on
-Bochs; with words, only the scripts whose names have one of them are run anew. *Shown*: every expectation of the script
-was met. *Broken*: what the host's judge found in the run's evidence, by the same checks for both. A test sees that the
-rows are of the scripts as they are now, and that the machines differ only where a reason is given. In the labs' rows the
-kernel's own code stands in for a student's. The\n\
-explorer's column names the test that shows it on the host, or counts the scenes that the lab's checks search.
-
-| of | what happens | the script | its digest | explorer | QEMU | Bochs |
-|---|---|---|---|---|---|---|
+Generated by `cargo run -p grader --example machines` from runs on QEMU (counted instructions) and on Bochs; with words,
+only the rows whose names have one of them are run anew. *Shown*: every expectation of the script was met. *Broken*: what
+the host's judge found in the run's evidence, by the same checks for both. A test sees that the rows are of the scripts
+and solutions as they are now, and that the machines differ only where a reason is given.
 ";
+
+/// The page's tables, each with what goes before its rows.
+const PARTS: [(Part, &str); 3] = [
+    (
+        Part::Scenarios,
+        "\n## The invariants\n\nThe explorer's column names the test in which it finds that \
+         invariant broken, each time the tests run; other tests see that each named one is there.\n\n\
+         | of | what happens | the script | its digest | explorer | QEMU | Bochs |\n|---|---|---|---|---|---|---|\n",
+    ),
+    (
+        Part::Faults,
+        "\n## The fault table\n\nEvery action at every point where it makes sense, while all CPUs come to hold translations, \
+         pages change, and what was freed is read, up to the first hang. *Shown*: the fault fired. What an action needs to \
+         be seen, a second initiator or a reader at the right moment, the scenarios have.\n\n\
+         | the fault | its digest | QEMU | Bochs |\n|---|---|---|---|\n",
+    ),
+    (
+        Part::Labs,
+        "\n## The labs\n\nEvery check that runs the machine, of the lab's reference solution, as a person's own is graded. \
+         *Shown*: it passes.\n\n| the check | what is tested | its digest | QEMU | Bochs |\n|---|---|---|---|---|\n",
+    ),
+];
 
 const TAIL: &str = "
 Bochs has PCIDs and INVPCID, and checks their operands; but it drops all but global translations at every CR3 write, so
-there too nothing outlives a switch under another PCID (I9). `cargo kit explore` shows that, over the same source. Lab
-9's kernel is not run here: it has to be built for it.
+there too nothing outlives a switch under another PCID (I9). `cargo kit explore` shows that, over the same source.
+
+What else runs on both machines, by tests of `grader/tests`: the storms of both protocols in both APIC modes
+(`storm.rs`), the self-tests, all of them (`selftest.rs`), and the faults that do no harm (`faults.rs`). On Bochs alone:
+every type of INVPCID and CR3's bit 63 (`addressing.rs`).
 ";
 
 #[cfg(test)]
@@ -470,18 +658,22 @@ mod tests {
             holes: false,
             broken: BTreeSet::new(),
         };
-        let case = |file: &str| Case {
+        let case = |name: &str| Case {
+            part: Part::Scenarios,
             of: String::new(),
             what: String::new(),
-            file: file.to_owned(),
-            options: String::new(),
+            name: name.to_owned(),
+            source: Source::Script {
+                text: String::new(),
+                options: String::new(),
+            },
             explorer: String::new(),
-            digest: 0,
+            digest: String::new(),
         };
         let cases = [case("a"), case(EXPLAINED[0].0)];
         let names = |shown: [[Shown; 2]; 2]| -> Vec<String> {
             let odd = unexplained(&cases, &shown);
-            odd.into_iter().map(|case| case.file.clone()).collect()
+            odd.into_iter().map(|case| case.name.clone()).collect()
         };
         let (same, differ) = ([shown(true), shown(true)], [shown(false), shown(true)]);
         assert!(names([same.clone(), differ.clone()]).is_empty());
@@ -491,29 +683,24 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_out_of_date() {
-        let cases = cases().unwrap();
-        let written = fs::read_to_string(workspace().join(PAGE)).unwrap();
-        let results = results(&cases, &written);
-        let missing: Vec<&str> = cases
-            .iter()
-            .zip(&results)
-            .filter(|(_, result)| result.is_none())
-            .map(|(case, _)| case.file.as_str())
+    fn a_test_of_the_explorer_s_that_is_not_there_or_breaks_something_else() {
+        let read = |file: &str| fs::read_to_string(invariants::workspace().join(file)).unwrap();
+        let (file, test) = WRONG;
+        assert!(read(file).contains(&format!("fn {test}(")), "{file}");
+        // `Name: NUMBER,`, in the mutations' table.
+        let source = read("grader/explorer/src/textbook.rs");
+        let table = source.split("\nmutations! {").nth(1).unwrap();
+        let rows = table.lines().take_while(|line| *line != "}");
+        let numbers = rows.filter_map(|row| row.trim().strip_suffix(',')?.split_once(": "));
+        let broken: BTreeSet<usize> = numbers
+            .filter_map(|(_, number)| number.parse().ok())
             .collect();
-        assert!(
-            missing.is_empty(),
-            "run `cargo run -p grader --example machines`: {missing:?}"
-        );
-        let shown: Vec<[Shown; 2]> = results.into_iter().flatten().collect();
-        let odd = unexplained(&cases, &shown);
-        assert!(odd.is_empty(), "machines differ, or no longer: {odd:#?}");
-        assert_eq!(page(&cases, &shown), written);
+        assert_eq!(broken, BROKEN_BY_WRONG.into());
     }
 
     #[test]
     fn a_run_of_another_script_taken_for_this_one_s() {
-        let mut case = cases().unwrap().remove(0);
+        let mut case = fault(&FAULTS[0]);
         let result = [true, false].map(|met| Shown {
             met,
             holes: !met,
@@ -521,8 +708,8 @@ mod tests {
         });
         let written = page(std::slice::from_ref(&case), std::slice::from_ref(&result));
         assert_eq!(results(&[case.clone()], &written), [Some(result)]);
-        case.digest ^= 1;
+        case.digest.push('x');
         assert_eq!(results(&[case], &written), [None]);
-        assert_ne!(digest("a", "b"), digest("ab", ""));
+        assert_ne!(digest(&[b"a", b"b"]), digest(&[b"ab", b""]));
     }
 }

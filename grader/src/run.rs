@@ -159,6 +159,8 @@ fn boot(
             .boot_timeout
             .map_or_else(|| args.machine.patience(), Duration::from_secs),
         timeout: args.timeout.map(Duration::from_secs),
+        most: None,
+        files: Vec::new(),
         until_prompt: false,
     };
     let finished = prepared.boot(&args.machine, session, initrd, wiring)?;

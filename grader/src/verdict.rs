@@ -39,6 +39,13 @@ pub fn judge(finished: &Finished, kind: Kind, by_hand: &str) -> Result<(), Failu
             Failure::new(Status::Unfinished, took)
                 .advise(format!("last seen: {}", finished.last_seen))
         }
+        Ending::Flooded => Failure::new(Status::Unfinished, "the machine writes without end")
+            .advise(format!("last seen: {}", finished.last_seen)),
+        Ending::Full => Failure::new(
+            Status::Unfinished,
+            "what is written about the machine takes too much room",
+        )
+        .advise(format!("last seen: {}", finished.last_seen)),
         Ending::Stuck => Failure::new(
             Status::Unfinished,
             "the input ended, but a command is still running and silent",
@@ -128,6 +135,8 @@ mod tests {
         for ending in [
             Ending::TimedOut,
             Ending::Stuck,
+            Ending::Flooded,
+            Ending::Full,
             Ending::Broken(String::new()),
         ] {
             assert_ne!(status(ending, Kind::Shell, true), Status::Success);

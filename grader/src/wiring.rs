@@ -1,6 +1,8 @@
 //! What a run is connected to, and what is left of it.
 
+use std::fs;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::child::MachineExit;
@@ -27,6 +29,10 @@ pub enum Ending {
     InputEnded,
     /// The input ended, but a command was still running and silent.
     Stuck,
+    /// The machine wrote more than it may to its serial line.
+    Flooded,
+    /// What is written about it is larger than it may become.
+    Full,
     /// A signal asked us to end.
     Signal(i32),
     /// The input or output failed.
@@ -52,8 +58,21 @@ pub struct Wiring<'a> {
     pub patience: Duration,
     /// Limit for the whole run.
     pub timeout: Option<Duration>,
+    /// How many bytes the machine may write to its serial line.
+    pub most: Option<u64>,
+    /// Files that QEMU writes, and how large they may become.
+    pub files: Vec<(PathBuf, u64)>,
     /// End at the first prompt.
     pub until_prompt: bool,
+}
+
+impl Wiring<'_> {
+    /// Whether a file is larger than it may become. What cannot be looked at is not there yet.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let mut files = self.files.iter();
+        files.any(|(file, most)| fs::metadata(file).is_ok_and(|data| data.len() > *most))
+    }
 }
 
 /// What a finished loop leaves.

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::status::{Doing, Failure, Status};
 
+/// Names another folder of labs than the tree's: a copy, in which an instructor tries additions.
+pub const LABS: &str = "KIT_LABS";
+
 /// The workspace that this `kit` belongs to.
 #[derive(Clone, Debug)]
 pub struct Workspace {
@@ -43,6 +46,16 @@ impl Workspace {
             .and_then(target_of)
             .unwrap_or_else(|| root.join("target"));
         Ok(Self { root, target })
+    }
+
+    /// The folder of the labs and their manifest: the one that [`LABS`] names, or else the tree's. The crates of the labs
+    /// are the tree's in any case.
+    #[must_use]
+    pub fn labs(&self) -> PathBuf {
+        match env::var_os(LABS).filter(|folder| !folder.is_empty()) {
+            Some(folder) => PathBuf::from(folder),
+            None => self.root.join("labs"),
+        }
     }
 
     /// The folder for kit's own files: logs, stamps, temporary initrds. It exists afterwards.

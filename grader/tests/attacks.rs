@@ -6,7 +6,8 @@
 //! In the files `CANARY` stands for the path of a file that nobody in there may read, `{U+202E}` for a character,
 //! `{BYTES}` for bytes that are no text, a line `// times N: TEXT` for N lines of `TEXT`, numbered by `{n}`, and a line
 //! `// reference as NAME` for the lab's right solution under that name. A head may also give the file another name
-//! (`named`) and put files beside it (`beside NAME`, with `\n` for new lines).
+//! (`named`), put files beside it (`beside NAME`, with `\n` for new lines), and give the machine less CPU time than is its
+//! due (`seconds`), so that using that up takes no minutes.
 //!
 //! What arrives as an archive has its own attacks, with the code that unpacks it: links, `..`, absolute names, devices,
 //! names in other encodings, archives in archives, archives that are larger than they look.
@@ -65,6 +66,7 @@ struct Attack {
     tries: String,
     stopped_by: String,
     says: String,
+    seconds: Option<String>,
     named: Option<String>,
     beside: Vec<(String, String)>,
     /// What follows the head.
@@ -81,6 +83,7 @@ impl Attack {
             tries: String::new(),
             stopped_by: String::new(),
             says: String::new(),
+            seconds: None,
             named: None,
             beside: Vec::new(),
             text: String::new(),
@@ -112,6 +115,7 @@ impl Attack {
             "tries" => self.tries = value.into(),
             "stopped by" => self.stopped_by = value.into(),
             "says" => self.says = value.into(),
+            "seconds" => self.seconds = Some(value.into()),
             "named" => self.named = Some(letters(value)),
             _ => match key.strip_prefix("beside ") {
                 Some(name) => self.beside.push((name.into(), value.replace("\\n", "\n"))),
@@ -215,10 +219,13 @@ impl Host {
     }
 
     /// Grades `file`, in an environment with a secret.
-    fn grade(&self, lab: u8, file: &Path, report: &Path) -> Output {
+    fn grade(&self, lab: u8, seconds: Option<&str>, file: &Path, report: &Path) -> Output {
         let mut command = Command::new(KIT);
+        command.args(seconds.map_or(vec!["grade"], |seconds| {
+            vec!["grade", "--machine-cpu", seconds]
+        }));
         command
-            .args(["grade", "--lab", &lab.to_string(), "--report"])
+            .args(["--lab", &lab.to_string(), "--report"])
             .args([report, file])
             .env("KIT_ATTACK_SECRET", SECRET)
             .env(
@@ -303,7 +310,8 @@ fn try_it(attack: &Attack, lab: &Lab, folder_of_lab: &Path, host: &Host) -> Resu
         fs::write(path, bytes).unwrap();
     }
     let place = out.path().join("report.json");
-    let output = host.grade(attack.lab, &folder.path().join(name), &place);
+    let seconds = attack.seconds.as_deref();
+    let output = host.grade(attack.lab, seconds, &folder.path().join(name), &place);
     let said = [&output.stdout[..], &output.stderr]
         .map(String::from_utf8_lossy)
         .concat();
@@ -422,7 +430,7 @@ fn a_hostile_solution_that_is_not_contained() {
     let honest = || {
         let out = tempfile::tempdir().unwrap();
         let place = out.path().join("report.json");
-        let output = host.grade(4, &folder_of(4).join("wrong/masked.rs"), &place);
+        let output = host.grade(4, None, &folder_of(4).join("wrong/masked.rs"), &place);
         assert!(output.status.success(), "{output:?}");
         Report::read(&place).unwrap()
     };

@@ -305,6 +305,17 @@ const HOST: &[(&str, By)] = &[
         By::Test("book.rs", "a_watch_that_sees_nothing"),
     ),
     (
+        "labs mutate",
+        By::Test("mutate.rs", "a_mutant_that_is_said_to_be_what_it_is_not"),
+    ),
+    (
+        "handout",
+        By::Test(
+            "handout.rs",
+            "a_handout_that_is_not_written_or_lacks_a_kernel",
+        ),
+    ),
+    (
         "labs verify",
         By::Test("labs.rs", "a_solution_of_a_lab_that_is_judged_wrong"),
     ),
@@ -520,7 +531,7 @@ fn a_plan_that_names_a_slide_that_is_not_there() {
 fn a_book_that_cannot_be_searched_or_asks_the_network() {
     let folder = tempfile::tempdir().unwrap();
     let mut page = None;
-    for (name, html) in book::pages(&root()).unwrap() {
+    for (name, html) in book::pages(&root(), &book::BOOKS).unwrap() {
         let file = folder.path().join(name);
         fs::write(&file, html).unwrap();
         let url = address(&file).unwrap();

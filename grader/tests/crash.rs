@@ -5,6 +5,7 @@ mod common;
 
 use common::{KIT, succeed};
 use grader::machine::{Machine, Outcome};
+use grader::options::Board;
 use grader::status::Status;
 
 fn machine() -> Machine {
@@ -48,6 +49,28 @@ fn a_page_fault_without_cpu_cause_registers_or_callers() {
             "begin",
         ],
     );
+}
+
+#[test]
+fn a_report_that_the_second_machine_does_not_end() {
+    // It is long by the machine's clock there: the watchdog's NMIs come meanwhile.
+    for (how, status) in [
+        ("null on 2", Status::Panicked),
+        ("stack", Status::Panicked),
+        ("hang", Status::Hung),
+    ] {
+        let machine = machine().board(Board::Bochs).word("watchdog=stop");
+        let outcome = machine.script(&format!("crash {how}\n")).unwrap();
+        assert_eq!(
+            outcome.status, status,
+            "{how}: {}\n{}",
+            outcome.complaint, outcome.transcript
+        );
+        assert!(
+            outcome.transcript.ends_with('\n'),
+            "{how}: its last line is cut"
+        );
+    }
 }
 
 #[test]

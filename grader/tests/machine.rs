@@ -33,6 +33,34 @@ fn account(machine: &Machine) -> (usize, String) {
     (up.len(), version["apic"].as_str().unwrap().to_owned())
 }
 
+/// The first command of the README, as it stands there.
+#[test]
+fn a_first_command_that_does_not_boot() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let page = std::fs::read_to_string(format!("{root}/README.md")).unwrap();
+    let first = page.lines().find_map(|line| line.strip_prefix("$ "));
+    let command = first.unwrap().split('#').next().unwrap().trim();
+    assert_eq!(command, "cargo run");
+    let mut words = command.split(' ');
+    let mut child = Command::new(words.next().unwrap())
+        .args(words)
+        .current_dir(root)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"cpus\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (said, complaint) = (output.stdout, output.stderr);
+    let complaint = String::from_utf8_lossy(&complaint);
+    assert!(output.status.success(), "{complaint}");
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("tlb> "), "{said}\n{complaint}");
+    let rows = said.lines().filter(|line| line.contains("idle "));
+    assert_eq!(rows.count(), 3, "{said}\n{complaint}");
+}
+
 #[test]
 fn a_cpu_that_does_not_come_up() {
     for cpus in [1, 2, 4, 8, 16, 64] {

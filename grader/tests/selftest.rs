@@ -5,7 +5,7 @@ mod common;
 
 use common::{KIT, succeed};
 use grader::machine::Machine;
-use grader::options::Apic;
+use grader::options::{Apic, Board};
 
 /// Runs the self-tests; at least `least` of them must have run and passed.
 #[track_caller]
@@ -37,6 +37,11 @@ fn four_cpus_that_fail_their_own_tests() {
 #[test]
 fn counted_instructions_that_change_what_holds() {
     selftest(&Machine::new(KIT).deterministic(), 26);
+}
+
+#[test]
+fn a_second_machine_that_changes_what_holds() {
+    selftest(&Machine::new(KIT).board(Board::Bochs), 28);
 }
 
 #[test]

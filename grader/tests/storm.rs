@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::KIT;
 use grader::machine::{Machine, Outcome};
-use grader::options::Apic;
+use grader::options::{Apic, Board};
 use grader::status::Status;
 use serde_json::Value;
 
@@ -80,9 +80,11 @@ fn a_shootdown_in_a_hundred_thousand_that_is_lost_or_late() {
 
 #[test]
 fn a_shootdown_lost_between_racing_threads() {
-    // Few: vCPUs that outnumber the host's cores wait for each other's time slices.
+    // Few: vCPUs that outnumber the host's cores wait for each other's time slices. On a busy host one may be kept
+    // waiting for longer than the kernel's own patience, which is no loss.
     for (name, machine) in machines() {
-        storm(&format!("{name}, threaded"), &machine.threaded(), 100);
+        let machine = machine.threaded().word("patience=200000");
+        storm(&format!("{name}, threaded"), &machine, 100);
     }
 }
 
@@ -90,6 +92,16 @@ fn a_shootdown_lost_between_racing_threads() {
 fn a_wait_that_ends_early_where_the_generation_wraps() {
     for (name, machine) in machines() {
         storm(&name, &machine.generation(u32::MAX - 100), 400);
+    }
+}
+
+#[test]
+fn a_shootdown_that_is_lost_or_late_on_the_second_machine() {
+    for (name, machine) in machines() {
+        let machine = machine.board(Board::Bochs).seed(3);
+        // Across the wrap as well: each CPU shoots four times as often as generations are left.
+        let machine = machine.generation(u32::MAX - 100);
+        storm(&format!("{name}, Bochs"), &machine, 400);
     }
 }
 

@@ -126,7 +126,7 @@ fn a_machine_that_goes_on_after_it_was_to_be_stopped() {
 
 #[test]
 fn a_wait_counted_in_time_where_turns_were_asked_for() {
-    let script = "watchdog turns 30K report\nfault copy delay 50ms cpu 2 1*\nshoot page 0x400000\n\
+    let script = "watchdog turns 30K report\nfault copy delay 100ms cpu 2 1*\nshoot page 0x400000\n\
         expect hang on 0 culprit 2\nwatchdog\nexpect last.after_turns == 30720\n";
     let lines = ["CPU 0 goes on waiting", "CPU 0 got unstuck after"];
     explained(&machine(), script, &lines);

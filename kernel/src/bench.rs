@@ -38,6 +38,8 @@ pub struct RoundTrip {
     pub floor: u64,
     /// Ticks of a one-page shootdown.
     pub shootdown: u64,
+    /// Writes of the interrupt command register, or calls of the hypervisor in their place, that it takes.
+    pub icr_writes: u64,
 }
 
 fn median(mut ticks: Vec<u64>) -> u64 {
@@ -69,13 +71,18 @@ pub fn round_trip(targets: CpuSet) -> Result<RoundTrip, CpuSet> {
     let floor = timed(|| job::bare_round_trip(targets));
     let request = one_page();
     // Nothing was unmapped, so there is nothing that the proof would be for.
-    let shootdown = timed(|| {
+    let shoot = || {
         let _ = protocols::shoot(request, Targets::Active);
-    });
+    };
+    let shootdown = timed(shoot);
+    let icr_writes = || percpu::of(percpu::cpu()).counted(Counter::IcrWrites);
+    let before = icr_writes();
+    shoot();
     Ok(RoundTrip {
         targets,
         floor,
         shootdown,
+        icr_writes: icr_writes() - before,
     })
 }
 
@@ -222,7 +229,7 @@ impl Busy {
         let job = job::start("busy", cpu, Some(space.clone()), move || {
             says.store(true, Release);
             while !until.load(Acquire) {
-                spin_loop();
+                clock::compute();
             }
         })?;
         while !begun.load(Acquire) {

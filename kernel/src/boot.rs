@@ -14,6 +14,8 @@ use hw::boot::BootInfo;
 use hw::exit::{self, Status};
 use hw::stack::KernelStack;
 use hw::{acpi, ap, clock, descriptors, frames, heap, interrupts, paging, phys, pic, sync, uart};
+use shell::commands::Choice;
+use shell::words::Word;
 use shootdown::{CpuId, CpuSet, Features, MAX_CPUS};
 use spin::Once;
 
@@ -58,7 +60,7 @@ pub fn run(boot: BootInfo, given: &'static [protocols::Entry]) -> ! {
     trap::init();
     // A machine without the serial line still runs; nobody sees it.
     let _ = uart::COM1.init();
-    let options = Options::parse(boot.command_line);
+    let options = Options::parse(boot.command_line, tell);
     random::set_seed(options.seed);
     if options.bochs {
         exit::on_bochs();
@@ -68,9 +70,6 @@ pub fn run(boot: BootInfo, given: &'static [protocols::Entry]) -> ! {
         env!("CARGO_PKG_VERSION"),
         boot.door.name()
     );
-    if let Some(word) = options.unknown {
-        println!("boot: the command line's `{word}` is not understood and was left out");
-    }
     let addressing = choose_addressing(&options);
     frames::init(&boot);
     paging::init(&boot);
@@ -80,11 +79,44 @@ pub fn run(boot: BootInfo, given: &'static [protocols::Entry]) -> ! {
     thread::adopt_idle("idle 0".into());
     let facts = start_machine(boot, options, addressing);
     FACTS.call_once(|| facts);
+    tell_what_is_not_to_be_had(&options);
     thread::spawn("shell", CpuSet::only(CpuId::BOOT), None, commands::shell)
         .expect("a thread for the shell");
     gdb::start();
     interrupts::enable();
     thread::idle()
+}
+
+/// Says of a word of the command line that it is left out, and why.
+fn tell(word: &str, known: Option<&'static Word>) {
+    match known {
+        None => println!("boot: the kernel knows no word `{word}`: it is left out"),
+        Some(Word {
+            name, value: "", ..
+        }) => {
+            println!("boot: `{word}` is left out: {name} takes no value");
+        }
+        Some(Word { name, value, .. }) => {
+            println!("boot: `{word}` is left out: {name}={value} was expected");
+        }
+    }
+}
+
+/// Says what was asked for and cannot be on this machine.
+fn tell_what_is_not_to_be_had(options: &Options) {
+    if let Some(wanted) = options.transport
+        && let Some(why) = transports::lacks(wanted)
+    {
+        let used = transports::in_use().name();
+        println!(
+            "boot: transport {} is not to be had: {why}; {used} is in use",
+            wanted.name()
+        );
+    }
+    let mode = hw::tlb::mode();
+    if options.pcids.is_some() && !mode.has_pcid() {
+        println!("boot: pcids is left out: there are no PCIDs in mode {mode}");
+    }
 }
 
 fn give_interrupt_stacks() {

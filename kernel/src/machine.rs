@@ -127,7 +127,7 @@ pub fn send_reschedule(cpu: CpuId) {
 #[inline(always)]
 pub fn send_one(cpu: CpuId, vector: Vector) {
     percpu::count(Counter::IcrWrites, 1);
-    note_ipi(CpuSet::only(cpu), vector, false);
+    note_ipi(|| CpuSet::only(cpu), vector, false);
     if let Err(error) = apic::send_fixed(hw::ap::apic_id(cpu), vector) {
         stuck(error);
     }
@@ -135,7 +135,7 @@ pub fn send_one(cpu: CpuId, vector: Vector) {
 
 /// Notes that the shootdown interrupt is sent to `cpus`, which [`arrive`] is to bring there.
 pub fn note_sent(cpus: CpuSet) {
-    note_ipi(cpus, SHOOTDOWN, false);
+    note_ipi(|| cpus, SHOOTDOWN, false);
 }
 
 /// Has a shootdown interrupt that was noted as sent arrive at `cpu`, which may be this one.
@@ -167,7 +167,7 @@ fn send_by_hypercall(to: Destination, vector: Vector) -> u64 {
     };
     let left = transports::by_hypercalls(cpus, vector, hw::ap::apic_id, |some| {
         percpu::count(Counter::IcrWrites, 1);
-        note_ipi(some, vector, some == others);
+        note_ipi(|| some, vector, some == others);
     });
     // KVM refused: they are noted as sent, and are.
     for cpu in left {
@@ -185,7 +185,7 @@ fn send_by_apic(to: Destination, vector: Vector) -> u64 {
     match to {
         Destination::AllButSelf if BROADCAST.load(Relaxed) => {
             percpu::count(Counter::IcrWrites, 1);
-            note_ipi(online().without(percpu::cpu()), vector, true);
+            note_ipi(|| online().without(percpu::cpu()), vector, true);
             if let Err(error) = apic::broadcast_others(vector) {
                 stuck(error);
             }
@@ -209,10 +209,10 @@ fn send_each(cpus: CpuSet, vector: Vector) -> u64 {
 /// Records an ICR write that is about to be made. Of rescheduling it does not: that is no part of
 /// a shootdown.
 #[inline(always)]
-fn note_ipi(cpus: CpuSet, vector: Vector, broadcast: bool) {
+fn note_ipi(cpus: impl FnOnce() -> CpuSet, vector: Vector, broadcast: bool) {
     if vector != RESCHEDULE {
         let how = u64::from(vector.number()) | u64::from(broadcast) << 8;
-        points::note(Kind::Ipi, cpus.bits(), how);
+        points::note_with(Kind::Ipi, || (cpus().bits(), how));
     }
 }
 
@@ -241,14 +241,25 @@ impl<V: Value, R: Role> KernelWord<V, R> {
         self.0.store(value, SeqCst);
     }
 
-    /// Passes the point of a store of `value`. What is to be stored, if anything: nothing if `make` was called,
-    /// which stores.
+    /// Passes the point of a store of `value`. What is to be stored, if anything.
     #[inline(always)]
-    fn pass_store(&self, value: V, make: Option<&dyn Fn(u64)>) -> Option<V> {
-        let Some(point) = R::stored(value.bits()) else {
-            return Some(value);
-        };
-        pass::store(point, self.address(), value.bits(), make).map(V::from_bits)
+    fn pass_store(&self, value: V) -> Option<V> {
+        match R::stored(value.bits()) {
+            Some(point) if percpu::pass(point) => {
+                pass::stored(point, self.address(), value.bits(), None).map(V::from_bits)
+            }
+            _ => Some(value),
+        }
+    }
+
+    /// Stores `value`, whose point is armed.
+    #[cold]
+    #[inline(never)]
+    fn store_armed(&self, point: Point, value: V, order: Ordering) {
+        let make = |bits| self.0.store(V::from_bits(bits), order);
+        if let Some(bits) = pass::stored(point, self.address(), value.bits(), Some(&make)) {
+            make(bits);
+        }
     }
 }
 
@@ -264,9 +275,9 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn store(&self, value: V, order: Ordering) {
-        let make = |bits| self.0.store(V::from_bits(bits), order);
-        if let Some(value) = self.pass_store(value, Some(&make)) {
-            self.0.store(value, order);
+        match R::stored(value.bits()) {
+            Some(point) if percpu::pass(point) => self.store_armed(point, value, order),
+            _ => self.0.store(value, order),
         }
     }
 
@@ -277,7 +288,7 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn swap(&self, value: V, order: Ordering) -> V {
-        match self.pass_store(value, None) {
+        match self.pass_store(value) {
             Some(value) => self.0.swap(value, order),
             None => self.0.load(Relaxed),
         }
@@ -285,7 +296,7 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn fetch_or(&self, bits: V, order: Ordering) -> V {
-        match self.pass_store(bits, None) {
+        match self.pass_store(bits) {
             Some(bits) => self.0.fetch_or(bits, order),
             None => self.0.load(Relaxed),
         }
@@ -298,7 +309,7 @@ impl<V: Value, R: Role> Word<V> for KernelWord<V, R> {
 
     #[inline(always)]
     fn compare_exchange(&self, current: V, new: V, order: Ordering) -> Result<V, V> {
-        match self.pass_store(new, None) {
+        match self.pass_store(new) {
             Some(new) => self.0.compare_exchange(current, new, order),
             None => Err(self.0.load(Relaxed)),
         }
@@ -316,7 +327,7 @@ impl Tlb for Kernel {
         percpu::count(Counter::Invlpgs, 1);
         ledger::invalidating(va);
         tlb::invalidate_page(va);
-        points::note(Kind::Invlpg, va, u64::from(percpu::space()));
+        points::note_with(Kind::Invlpg, || (va, u64::from(percpu::space())));
     }
 
     fn reload_cr3(&self) {
@@ -493,20 +504,20 @@ impl Machine for Kernel {
     #[inline(always)]
     fn spin_until<F: FnMut() -> bool>(&self, mut condition: F) -> Result<(), Abandoned> {
         if !pass::plain(Point::Wait) && !condition() {
-            spin(&mut condition, None)?;
+            spin(condition, None::<fn()>)?;
         }
         let _never_skipped = pass::plain(Point::Done);
         Ok(())
     }
 
     #[inline(always)]
-    fn spin_resending<F, R>(&self, mut condition: F, mut resend: R) -> Result<(), Abandoned>
+    fn spin_resending<F, R>(&self, mut condition: F, resend: R) -> Result<(), Abandoned>
     where
         F: FnMut() -> bool,
         R: FnMut(),
     {
         if !pass::plain(Point::Wait) && !condition() {
-            spin(&mut condition, Some(&mut resend))?;
+            spin(condition, Some(resend))?;
         }
         let _never_skipped = pass::plain(Point::Done);
         Ok(())
@@ -552,10 +563,11 @@ const SHORT: u64 = 256;
 
 /// Spins until `condition` holds; a wait that becomes long is the watchdog's.
 #[inline]
-fn spin(
-    condition: &mut impl FnMut() -> bool,
-    resend: Option<&mut dyn FnMut()>,
-) -> Result<(), Abandoned> {
+fn spin<F, R>(mut condition: F, resend: Option<R>) -> Result<(), Abandoned>
+where
+    F: FnMut() -> bool,
+    R: FnMut(),
+{
     for turn in 0..SHORT {
         spin_loop();
         if condition() {
@@ -563,6 +575,19 @@ fn spin(
             return Ok(());
         }
     }
+    long(condition, resend)
+}
+
+/// The rest of a wait that has become long. By value: while it is short, what the closures capture
+/// can stay in registers.
+#[cold]
+#[inline(never)]
+fn long<F, R>(mut condition: F, mut resend: Option<R>) -> Result<(), Abandoned>
+where
+    F: FnMut() -> bool,
+    R: FnMut(),
+{
     percpu::count(Counter::Spins, SHORT);
-    watchdog::wait(condition, resend).inspect_err(|_| faults::abandoned())
+    let resend = resend.as_mut().map(|resend| resend as &mut dyn FnMut());
+    watchdog::wait(&mut condition, resend).inspect_err(|_| faults::abandoned())
 }

@@ -1,9 +1,11 @@
 //! The kernel's command line.
 
+use crate::space::PCIDS;
 use crate::watchdog::Action;
 use evidence::Key;
 use shell::commands::{Choice, TransportName};
 use shell::parse::number;
+use shell::words::{self, Word};
 use shootdown::{Mode, Wanted};
 
 /// What the command line asked for; see `cargo kit run --help` for what sets each.
@@ -50,14 +52,12 @@ pub struct Options {
     pub followed: bool,
     /// The machine is Bochs, whose way out is another.
     pub bochs: bool,
-    /// Words that nobody understood, the first of them.
-    pub unknown: Option<&'static str>,
 }
 
 impl Options {
-    /// Reads `line`: words separated by spaces, `key=value` or a bare key. A word that is not
-    /// understood is kept for a warning; the rest still counts.
-    pub fn parse(line: &'static str) -> Options {
+    /// Reads `line`: words separated by spaces, `key=value` or a bare key, those of [`words::WORDS`]. Each that is not
+    /// understood is `told` of, with what was expected if its name is known; the rest still counts.
+    pub fn parse(line: &'static str, told: fn(&str, Option<&'static Word>)) -> Options {
         let mut options = Options {
             apic: None,
             transport: None,
@@ -79,12 +79,17 @@ impl Options {
             evidence: None,
             followed: false,
             bochs: false,
-            unknown: None,
         };
         for word in line.split_ascii_whitespace() {
-            let (key, value) = word.split_once('=').unwrap_or((word, ""));
-            if options.set(key, value).is_none() && options.unknown.is_none() {
-                options.unknown = Some(word);
+            let (key, value) = match word.split_once('=') {
+                Some((key, value)) => (key, Some(value)),
+                None => (word, None),
+            };
+            let known = words::find(key);
+            // Where there is to be no value, there is none, and else there is one.
+            let whole = known.is_some_and(|known| known.value.is_empty() == value.is_none());
+            if !whole || options.set(key, value.unwrap_or_default()).is_none() {
+                told(word, known);
             }
         }
         options
@@ -101,10 +106,16 @@ impl Options {
                 }
             }
             "transport" => self.transport = Some(TransportName::from_name(value)?),
-            "proto" => self.protocol = value,
+            "proto" if !value.is_empty() => self.protocol = value,
             "seed" => self.seed = number(value).ok()?,
             "generation" => self.generation = number(value).ok()?.try_into().ok()?,
-            "colour" => self.colour = value == "on",
+            "colour" => {
+                self.colour = match value {
+                    "on" => true,
+                    "off" => false,
+                    _ => return None,
+                }
+            }
             "columns" => self.columns = number(value).ok()?.clamp(20, 500) as usize,
             "patience" => self.patience_ms = number(value).ok()?,
             "patience-turns" => self.patience_turns = Some(number(value).ok()?),
@@ -119,10 +130,14 @@ impl Options {
             "noinvpcid" => self.addressing.invpcid = false,
             "pti" => self.addressing.pti = true,
             "nopti" => self.addressing.pti = false,
-            "pcids" => self.pcids = Some(number(value).ok()?.try_into().ok()?),
+            "pcids" => {
+                let below = number(value).ok()?.try_into().ok()?;
+                self.pcids = Some(below).filter(|below| PCIDS.contains(below));
+                self.pcids?;
+            }
             "script" => self.script = true,
             "gdb" if value == "wait" => self.gdb_wait = true,
-            "exec" => self.exec = value,
+            "exec" if !value.is_empty() => self.exec = value,
             "machine" if value == "bochs" => self.bochs = true,
             "followed" => self.followed = true,
             "evidence" => self.evidence = Some(Key::from_hex(value)?),

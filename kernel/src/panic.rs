@@ -258,9 +258,10 @@ pub fn halt_if_panicked() {
 /// An NMI: somebody panicked, or wants to know what this CPU is doing.
 pub fn answer_nmi(frame: &Frame) {
     let me = percpu::cpu();
-    // One that is at the evidence channel must free it first.
-    if PANICKED.load(Acquire) != 0 && !channel::busy(me) {
-        halt();
+    // One that is at the evidence channel must free it first. The one that panicked goes on reporting, though the beat of
+    // the watchdog comes upon it.
+    if !channel::busy(me) {
+        halt_if_panicked();
     }
     let mine = CpuSet::only(me).bits();
     if WANTED.fetch_and(!mine, AcqRel) & mine != 0 {

@@ -94,37 +94,15 @@ pub fn shoot(request: Request, targets: Targets) -> Result<Acknowledged, Abandon
     result
 }
 
-/// Performs several requests of one initiator, which all have to be done before it goes on: as many of them by one
-/// shootdown as the protocol gathers, in their order.
+/// Performs several requests of one initiator, which all have to be done before it goes on; see
+/// [`shootdown::shoot_gathered`].
 ///
 /// # Errors
 /// [`Abandoned`] if a wait was given up.
-///
-/// # Panics
-/// If what the protocol gathers does not include what it is in place of.
 pub fn shoot_gathered(requests: &[Request], targets: Targets) -> Result<(), Abandoned> {
-    let Some((&first, rest)) = requests.split_first() else {
-        return Ok(());
-    };
-    let mut pending = first;
-    for next in rest {
-        match current().gather(&pending, next) {
-            Some(both) => {
-                assert!(
-                    both.includes(&pending) && both.includes(next),
-                    "gather: CPU {}: {both} does not include both {pending} and {next}",
-                    percpu::cpu()
-                );
-                pending = both;
-            }
-            None => {
-                let _proof = shoot(pending, targets)?;
-                pending = *next;
-            }
-        }
-    }
-    let _proof = shoot(pending, targets)?;
-    Ok(())
+    shootdown::shoot_gathered(current(), requests, |request| {
+        shoot(request, targets).map(drop)
+    })
 }
 
 /// Shoots what `flush` holds, and gives it back.
@@ -143,12 +121,12 @@ pub fn flush<T>(flush: Flush<T>) -> Result<(T, Acknowledged), Flush<T>> {
 /// Records that a shootdown begins, and who may hold its translations by the kernel's books.
 #[inline(always)]
 fn note_begin(request: &Request) {
-    percpu::if_traced(|| {
+    if percpu::traced() {
         let (a, b) = points::request_operands(request);
         points::record(Kind::Begin, a, b);
         let holders = space::active(request.space_id());
         points::record(Kind::Holders, holders.bits(), machine::online().bits());
-    });
+    }
 }
 
 /// Records that it returned, with the proof if it was acknowledged.

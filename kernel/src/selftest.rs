@@ -68,6 +68,7 @@ pub static TESTS: &[Test] = &[
     Test { name: "lazy", shows: "a CPU is in the active set of just the space whose tables it uses", body: shootdowns::lazy },
     Test { name: "stale", shows: "a TLB keeps the old translation until it is shot down, and not after", body: shootdowns::stale },
     Test { name: "rights", shows: "rights taken away, and pages, are gone on another CPU when the call returns", body: shootdowns::rights },
+    Test { name: "invpcid", shows: "each type of INVPCID forgets a stale translation that it is about", body: shootdowns::invpcid },
     Test { name: "mutual", shows: "two CPUs that shoot at each other at once both finish (I7)", body: waiting::mutual },
     Test { name: "serve", shows: "an initiator that waits serves another's request (I7)", body: waiting::serve },
     Test { name: "drain", shows: "one interrupt serves every request that is pending (I6)", body: waiting::drain },

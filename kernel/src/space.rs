@@ -5,6 +5,7 @@ use crate::machine::Kernel;
 use crate::{job, points, protocols, thread, witness};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 use core::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{Relaxed, SeqCst},
@@ -84,14 +85,14 @@ enum Change {
     Protect,
 }
 
-/// One more than the highest PCID of a space: its user tables have that with bit 11 set.
-const PCIDS: u16 = 0x800;
+/// What `pcids=` may be: one more than the highest PCID of a space. Its user tables have that with bit 11 set.
+pub const PCIDS: RangeInclusive<u16> = 2..=0x800;
 
 /// Builds what must exist before the first space, for `cpus` CPUs; each hands out the PCIDs below `pcids`, if there are
 /// any.
 pub fn init(cpus: usize, pcids: Option<u16>) {
     let (cpus, pcids) = match Kernel.mode().has_pcid() {
-        true => (cpus, pcids.unwrap_or(PCIDS).clamp(2, PCIDS)),
+        true => (cpus, pcids.unwrap_or(*PCIDS.end())),
         false => (0, 2),
     };
     MEMBERS.call_once(|| Spaces::new(&Kernel, MAX_SPACES, cpus, pcids));

@@ -32,7 +32,7 @@ pub use loan::{
 };
 pub use queue::load;
 pub use table::{MAX_THREADS, View, views, write_name};
-pub use timeslice::{contend, hurry, tick};
+pub use timeslice::{contend, tick};
 
 /// The states of a thread.
 mod state {

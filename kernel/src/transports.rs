@@ -79,14 +79,14 @@ pub fn by_hypercall() -> bool {
 
 /// Begins with the hypercall where KVM offers it and `wanted` says nothing else. Once the local APICs are on.
 ///
-/// Returns why it is not in use, where KVM runs this machine and nothing else was asked for, or it was.
+/// Returns why it is not in use, where KVM runs this machine and nothing was asked for.
 pub fn init(wanted: Option<Name>) -> Option<hypercall::Lack> {
     if !matches!(wanted, None | Some(Name::Kvm)) {
         return None;
     }
     let lack = hypercall::lacks();
     BY_HYPERCALL.store(lack.is_none(), SeqCst);
-    lack.filter(|lack| wanted.is_some() || *lack != hypercall::Lack::NoKvm)
+    lack.filter(|lack| wanted.is_none() && *lack != hypercall::Lack::NoKvm)
 }
 
 /// Interrupts `cpus` by hypercall, in as few calls as there can be, each told to `calling` before it is made. Returns
@@ -149,6 +149,12 @@ pub fn in_use() -> Name {
     }
 }
 
+/// Why this machine does not have `name`; `None` if it has.
+pub fn lacks(name: Name) -> Option<String> {
+    let entry = ALL.iter().find(|entry| entry.name == name);
+    entry.and_then(Entry::lacks)
+}
+
 /// Uses `name` from now on. Interrupts under way arrive all the same.
 ///
 /// # Errors
@@ -157,11 +163,7 @@ pub fn choose(name: Name) -> Result<(), String> {
     if name == Name::Kvm {
         REFUSED.store(0, SeqCst);
     }
-    let lacking = ALL
-        .iter()
-        .find(|entry| entry.name == name)
-        .and_then(Entry::lacks);
-    if let Some(why) = lacking {
+    if let Some(why) = lacks(name) {
         return Err(why);
     }
     BY_HYPERCALL.store(name == Name::Kvm, SeqCst);

@@ -101,7 +101,7 @@ fn handle_other(frame: &mut Frame) {
 /// this vector stays pending until the row has been drained (I6).
 #[inline(always)]
 fn shootdown(frame: &Frame) {
-    points::note(Kind::Enter, V_SHOOTDOWN, u64::from(frame.from_user()));
+    points::note_with(Kind::Enter, || (V_SHOOTDOWN, u64::from(frame.from_user())));
     let served = protocols::handle();
     percpu::count(Counter::IpisReceived, 1);
     match served {

@@ -38,8 +38,7 @@ use shootdown::{Abandoned, CpuId, CpuSet, Destination, SpaceId};
 
 /// How many turns a wait takes between two looks at the clock.
 const ROUND: u64 = 256;
-/// After how many turns a wait is no longer short, and pauses less often: under icount a `pause`
-/// costs the host far more than the time that it takes up.
+/// After how many turns a wait is no longer short, and pauses less often: see [`clock::compute`].
 const SHORT: u64 = 10_000;
 /// How long an answer may take before a protocol that resends does so, in microseconds.
 const LATE_US: u64 = 10_000;
@@ -61,11 +60,10 @@ pub fn found() -> (u64, u64) {
 #[inline]
 fn relax(turns: u64) {
     if turns > SHORT {
-        for turn in 0..256 {
-            core::hint::black_box(turn);
-        }
+        clock::compute();
+    } else {
+        spin_loop();
     }
-    spin_loop();
 }
 
 /// Spins until `condition` holds. `resend` is called whenever an answer is late.

@@ -49,7 +49,7 @@ impl Fast for Student {
         for target in asked.remote {
             let slot = slot_of(board, target, asked.me);
             if slot.peek(Acquire) != generation {
-                waited = waited.and_then(|()| m.spin_until(|| slot.peek(Acquire) == generation));
+                waited = waited.and_then(|()| m.spin_until(move || slot.peek(Acquire) == generation));
             }
         }
         m.unpin();
@@ -60,17 +60,16 @@ impl Fast for Student {
     fn handle<M: Machine>(m: &M, board: &Board<M>) -> u32 {
         let me = m.me();
         let pending = || {
-            let initiators = (0..board.cpus()).filter_map(CpuId::new);
-            initiators
-                .filter(|&initiator| initiator != me)
-                .find(|&initiator| slot_of(board, me, initiator).peek(Relaxed) == 0)
+            let others = (0..board.cpus()).filter_map(CpuId::new).filter(|&other| other != me);
+            let mut slots = others.map(|initiator| (initiator, slot_of(board, me, initiator)));
+            slots.find(|(_, slot)| slot.peek(Relaxed) == 0)
         };
         let mut served = 0;
-        while let Some(initiator) = m.scan(pending) {
+        while let Some((initiator, slot)) = m.scan(pending) {
             m.fence(Acquire);
             let (request, generation) = board.request(initiator).copy();
             // Before the work: the initiator goes on meanwhile.
-            slot_of(board, me, initiator).store(generation, Release);
+            slot.store(generation, Release);
             m.invalidate(&request);
             // Nobody here uses the space: the next shootdown need not ask.
             m.leave_if_lazy();
@@ -86,12 +85,13 @@ impl Fast for Student {
         let pages = |request: &Request| request.end().checked_sub(request.start());
         let apart = pages(first)? + pages(second)?;
         let (start, end) = (first.start().min(second.start()), first.end().max(second.end()));
-        // Of one space, and nothing between them that nobody changed.
-        if first.space_id() != second.space_id() || apart == 0 || end - start > apart {
+        // Nothing lies between them that nobody changed.
+        if end - start > apart {
             return None;
         }
         let both = Request::range(first.space_id(), start, end).ok()?;
-        (both.includes(first) && both.includes(second)).then(|| widened(both))
+        // Those of another space are not in it.
+        both.includes(second).then(|| widened(both))
     }
 }
 
@@ -104,7 +104,7 @@ fn slot_of<M: Machine>(board: &Board<M>, target: CpuId, initiator: CpuId) -> &M:
 /// A range, or the whole space, if so many pages cost more one by one than refilling the TLB afterwards.
 fn widened(request: Request) -> Request {
     let pages = request.end().saturating_sub(request.start()) / PAGE_SIZE;
-    if request.operation() == Operation::Range && pages > MOST {
+    if pages > MOST {
         return Request::space(request.space_id());
     }
     request

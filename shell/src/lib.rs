@@ -36,6 +36,7 @@ pub mod suggest;
 pub mod system;
 pub mod terminal;
 pub mod tour;
+pub mod words;
 
 #[cfg(test)]
 mod fake;

@@ -6,6 +6,7 @@
 use crate::commands::{Command, Group, TABLE};
 use crate::help::{explain, synopsis, usage};
 use crate::script;
+use crate::words;
 use alloc::format;
 use alloc::string::String;
 
@@ -23,6 +24,7 @@ pub fn page() -> String {
         }
     }
     page.push_str(&script::section());
+    page.push_str(&words::section());
     page
 }
 

@@ -1,9 +1,11 @@
 //! Page tables and PCIDs: which translations a CPU can use, where CPUs switch between spaces.
 
 use crate::host::{Host, SPACE};
-use crate::machine::{Machine, Scene, Violation, id};
+use crate::machine::{Machine, id};
 use crate::op::{Op, WordId};
+use crate::scene::Scene;
 use crate::state::{State, Tables};
+use crate::violation::Violation;
 use shootdown::{CpuId, CpuSet, Mode, Spaces};
 
 /// The kernel's space, that of the pages, and another.

@@ -3,7 +3,6 @@
 use crate::code::{Answer, Built, Reached, Source};
 use crate::frame::Frame;
 use crate::op::{GIVEN_UP, Op, WordId};
-use core::ops::Range;
 use serde::{Deserialize, Serialize};
 use shootdown::Point;
 
@@ -19,6 +18,14 @@ pub enum Call {
         /// The first page.
         first: u8,
         /// How many.
+        pages: u8,
+        /// What the entries become.
+        version: u8,
+    },
+    /// Changes the entries of the pages whose bits are set to `version`, lowest first, and then shoots them down with a
+    /// request each, as many at once as the protocol gathers.
+    ChangeSeveral {
+        /// A bit for each page.
         pages: u8,
         /// What the entries become.
         version: u8,
@@ -42,17 +49,20 @@ pub enum Call {
 }
 
 impl Call {
-    /// The pages of `all` that are changed, and the version that they get.
-    pub(crate) fn changes(self, all: u8) -> Option<(Range<u8>, u8)> {
-        match self {
+    /// The pages of `all` that are changed, in that order, and the version that they get.
+    pub(crate) fn changes(self, all: u8) -> Option<(impl Iterator<Item = u8> + Clone, u8)> {
+        let (range, bits, version) = match self {
             Call::Change {
                 first,
                 pages,
                 version,
-            } => Some((first..first + pages, version)),
-            Call::ChangeKernel { version } => Some((0..all, version)),
-            Call::Activate(_) | Call::Ring { .. } | Call::Handle => None,
-        }
+            } => (first..first + pages, None, version),
+            Call::ChangeSeveral { pages, version } => (0..u8::BITS as u8, Some(pages), version),
+            Call::ChangeKernel { version } => (0..all, None, version),
+            Call::Activate(_) | Call::Ring { .. } | Call::Handle => return None,
+        };
+        let changed = move |page: &u8| bits.is_none_or(|bits| bits >> page & 1 != 0);
+        Some((range.filter(changed), version))
     }
 }
 

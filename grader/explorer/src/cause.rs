@@ -155,7 +155,7 @@ impl Search<'_> {
                 );
                 return self.cause(19, words, number);
             }
-            What::Ends(crate::Call::Change { .. }) => {
+            What::Ends(crate::Call::Change { .. } | crate::Call::ChangeSeveral { .. }) => {
                 self.shared = self.shared.filter(|&owner| owner != cpu);
                 let done = core::mem::take(initiator);
                 let silent = done.zeroed.minus(done.acknowledged);

@@ -5,9 +5,9 @@
 //! is linked in, or an [`Answerer`](crate::Answerer), a process of its own, for code that nobody trusts.
 
 use crate::calls::Call;
-use crate::machine::Scene;
 use crate::op::{Op, WordId};
 use crate::ringing::Apic;
+use crate::scene::{Memory, Scene};
 use serde::{Deserialize, Serialize};
 use shootdown::{Abandoned, CpuId, Mode};
 use std::sync::Arc;
@@ -54,6 +54,8 @@ pub struct Setup {
     pub spaces: Option<(u16, bool)>,
     /// The local APICs, where the code that sends is explored.
     pub apic: Option<Apic>,
+    /// Whether the orderings that it asks for are judged as well.
+    pub orders: bool,
 }
 
 impl Setup {
@@ -67,6 +69,7 @@ impl Setup {
             pages: scene.pages,
             spaces: switching.map(|switching| (switching.pcids, switching.keeps)),
             apic: scene.apic,
+            orders: scene.memory == Memory::Relaxed,
         }
     }
 }

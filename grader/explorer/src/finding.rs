@@ -1,12 +1,13 @@
 //! What exploring a scene comes to: whether a rule is broken, which one, and the shortest way there.
 
 use crate::code::Code;
-use crate::machine::{Step, Violation};
+use crate::machine::Step;
 use crate::report;
 use crate::scenes::Named;
 use crate::script::{self, About};
 use crate::search::{Found, sample, shortest, verify};
 use crate::story::{Story, retell};
+use crate::violation::Violation;
 
 /// How many states are looked at in one scene, unless somebody says otherwise.
 pub const LIMIT: usize = 20_000_000;

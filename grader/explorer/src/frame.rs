@@ -281,7 +281,10 @@ impl Frame {
                     "interrupts stay off",
                 )
             }
-            Call::Change { .. } | Call::ChangeKernel { .. } | Call::Handle => Ok(()),
+            Call::Change { .. }
+            | Call::ChangeSeveral { .. }
+            | Call::ChangeKernel { .. }
+            | Call::Handle => Ok(()),
         }
     }
 

@@ -7,6 +7,7 @@
 
 use crate::code::{Reached, Source};
 use crate::op::{Change, Fence, GIVEN_UP, Op, WordId};
+use crate::orders::{Orders, Use};
 use crate::ringing::Apic;
 use core::any::Any;
 use core::marker::PhantomData;
@@ -46,6 +47,8 @@ struct Context {
     high: u32,
     answers: Vec<u64>,
     asked: Vec<Op>,
+    /// The orderings of what the call that is run has asked, where they are judged.
+    orders: Option<Orders>,
     /// Where the last was asked.
     at: Option<&'static Location<'static>>,
     running: bool,
@@ -61,6 +64,7 @@ impl Default for Context {
             high: 0,
             answers: Vec::new(),
             asked: Vec::new(),
+            orders: None,
             at: None,
             running: false,
         }
@@ -115,6 +119,68 @@ pub fn build<T>(cpus: usize, mode: Mode, build: impl FnOnce(&Host) -> T) -> T {
     build(&Host)
 }
 
+/// From here on the orderings that calls ask for are judged as well; or they are not.
+pub fn judge_orders(judged: bool) {
+    CONTEXT.with_borrow_mut(|context| context.orders = judged.then(Orders::default));
+}
+
+/// The handler ends, and says how many requests it has served.
+///
+/// # Panics
+/// If it has acknowledged more or fewer.
+pub(crate) fn served(says: u32) {
+    let acknowledges = |op: &&Op| {
+        let Op::Store { point, .. } = op else {
+            return false;
+        };
+        // A request of generation 0, which is wrong in itself, is answered by a zero.
+        matches!(point, Some(Point::Acknowledge | Point::Zero))
+    };
+    let count = CONTEXT.with_borrow(|context| context.asked.iter().filter(acknowledges).count());
+    assert!(
+        says as usize == count,
+        "handle: says that it has served {says} requests, and has acknowledged {count}"
+    );
+}
+
+/// A shootdown ends; if it was not given up, it says that every target has acknowledged.
+///
+/// # Panics
+/// If it leaves its thread pinned, or in a critical section.
+pub(crate) fn shot(outcome: Result<(), Abandoned>) -> Result<(), Abandoned> {
+    if outcome.is_ok() {
+        with_orders(|orders| orders.acknowledged());
+    }
+    let count = |op| {
+        CONTEXT.with_borrow(|context| context.asked.iter().filter(|asked| **asked == op).count())
+    };
+    assert!(
+        count(Op::Pin) <= count(Op::Unpin),
+        "shoot: the thread is still pinned afterwards"
+    );
+    assert!(
+        count(Op::EnterCritical) <= count(Op::LeaveCritical),
+        "shoot: the thread is still in a critical section afterwards"
+    );
+    outcome
+}
+
+/// Where orderings are judged, and the call goes on.
+fn with_orders(judge: impl FnOnce(&mut Orders)) {
+    if std::thread::panicking() {
+        return;
+    }
+    let orders = CONTEXT.with_borrow_mut(|context| context.orders.take());
+    // Put back before anything is said against them: a panic leaves nothing borrowed.
+    if let Some(mut orders) = orders {
+        let judged = panic::catch_unwind(AssertUnwindSafe(|| judge(&mut orders)));
+        CONTEXT.with_borrow_mut(|context| context.orders = Some(orders));
+        if let Err(said) = judged {
+            panic::resume_unwind(said);
+        }
+    }
+}
+
 /// From here on CPUs switch between spaces; with `None` all stay where they are.
 pub fn inhabit(addressing: Option<Addressing>) {
     ADDRESSING.set(addressing.map(Rc::new));
@@ -157,6 +223,9 @@ pub fn replay(answers: &[u64], call: impl FnOnce() -> Result<(), Abandoned>) -> 
         context.asked.clear();
         context.commands.clear();
         context.high = 0;
+        if let Some(orders) = &mut context.orders {
+            *orders = Orders::default();
+        }
         context.running = true;
     });
     let outcome = panic::catch_unwind(AssertUnwindSafe(call));
@@ -248,6 +317,7 @@ impl Host {
             loads == 1,
             "activate: `load` was called {loads} times; it is to be called once"
         );
+        self.judge_generation(&addressing, to);
         self.enable_interrupts();
     }
 
@@ -266,6 +336,20 @@ impl Host {
             .membership
             .activate(self, &addressing.spaces, from, SpaceId::KERNEL, &mut load);
         true
+    }
+
+    /// Where nothing changes, a space that is entered has its generation recorded.
+    fn judge_generation(&self, addressing: &Addressing, space: SpaceId) {
+        if !addressing.keeps || space == SpaceId::KERNEL {
+            return;
+        }
+        let (me, contexts) = (self.me(), addressing.spaces.contexts());
+        let recorded = contexts.generation(space, me).peek(Ordering::Relaxed);
+        assert!(
+            recorded == contexts.present(me).peek(Ordering::Relaxed),
+            "activate: the generation of space {} is not recorded, so that it is flushed whenever it comes back",
+            space.0
+        );
     }
 
     fn load_cr3(&self, addressing: &Addressing, space: u8, activation: Activation) {
@@ -324,6 +408,12 @@ impl Host {
     }
 }
 
+/// The name of a role.
+fn role<R>() -> &'static str {
+    let name = core::any::type_name::<R>();
+    name.rsplit(':').next().unwrap_or(name)
+}
+
 /// A shared word.
 pub struct HostWord<V, R> {
     id: WordId,
@@ -339,8 +429,13 @@ impl<V, R> HostWord<V, R> {
 
 impl<V: Value, R: Role> HostWord<V, R> {
     #[track_caller]
-    fn modify(&self, change: Change, point: Option<Point>) -> V {
+    fn modify(&self, change: Change, point: Option<Point>, order: Ordering) -> V {
         let word = self.id;
+        with_orders(|orders| match change {
+            Change::Or(_) => orders.modify(Self::purpose(), true, order),
+            Change::And(_) => orders.modify(Self::purpose(), false, order),
+            _ => {}
+        });
         V::from_bits(Host.ask(Op::Modify {
             word,
             change,
@@ -349,16 +444,22 @@ impl<V: Value, R: Role> HostWord<V, R> {
     }
 
     #[track_caller]
-    fn read(&self) -> u64 {
+    fn read(&self, order: Ordering) -> u64 {
         let (word, point) = (self.id, None);
-        Host.ask(Op::Load { word, point })
+        let value = Host.ask(Op::Load { word, point });
+        with_orders(|orders| orders.load(Self::purpose(), word, value, order));
+        value
+    }
+
+    fn purpose() -> Use {
+        Use::of(role::<R>())
     }
 }
 
 impl<V: Value, R: Role> Word<V> for HostWord<V, R> {
     #[track_caller]
-    fn load(&self, _: Ordering) -> V {
-        let value = self.read();
+    fn load(&self, order: Ordering) -> V {
+        let value = self.read(order);
         if let Some(point) = R::loaded(value) {
             Host.ask(Op::Point(point));
         }
@@ -368,6 +469,7 @@ impl<V: Value, R: Role> Word<V> for HostWord<V, R> {
     #[track_caller]
     fn store(&self, value: V, order: Ordering) {
         let value = value.bits();
+        with_orders(|orders| orders.store(Self::purpose(), self.id, value, order));
         Host.ask(Op::Store {
             word: self.id,
             value,
@@ -376,34 +478,36 @@ impl<V: Value, R: Role> Word<V> for HostWord<V, R> {
         });
         if order == Ordering::SeqCst {
             Host.ask(Op::Fence(Fence::Full));
+            with_orders(|orders| orders.fence(order));
         }
     }
 
     #[track_caller]
-    fn peek(&self, _: Ordering) -> V {
-        V::from_bits(self.read())
+    fn peek(&self, order: Ordering) -> V {
+        V::from_bits(self.read(order))
     }
 
     #[track_caller]
-    fn swap(&self, value: V, _: Ordering) -> V {
-        self.modify(Change::Swap(value.bits()), R::stored(value.bits()))
+    fn swap(&self, value: V, order: Ordering) -> V {
+        self.modify(Change::Swap(value.bits()), R::stored(value.bits()), order)
     }
 
     #[track_caller]
-    fn fetch_or(&self, bits: V, _: Ordering) -> V {
-        self.modify(Change::Or(bits.bits()), R::stored(bits.bits()))
+    fn fetch_or(&self, bits: V, order: Ordering) -> V {
+        self.modify(Change::Or(bits.bits()), R::stored(bits.bits()), order)
     }
 
     #[track_caller]
-    fn fetch_and(&self, bits: V, _: Ordering) -> V {
-        self.modify(Change::And(bits.bits()), None)
+    fn fetch_and(&self, bits: V, order: Ordering) -> V {
+        self.modify(Change::And(bits.bits()), None, order)
     }
 
     #[track_caller]
-    fn compare_exchange(&self, current: V, new: V, _: Ordering) -> Result<V, V> {
+    fn compare_exchange(&self, current: V, new: V, order: Ordering) -> Result<V, V> {
         let change = Change::Replace(current.bits(), new.bits());
-        let before = self.modify(change, R::stored(new.bits()));
+        let before = self.modify(change, R::stored(new.bits()), order);
         if before == current {
+            with_orders(|orders| orders.replace(self.id, order));
             Ok(before)
         } else {
             Err(before)
@@ -495,10 +599,8 @@ impl Machine for Host {
     type Word<V: Value, R: Role> = HostWord<V, R>;
 
     fn word<V: Value, R: Role>(&self, initial: V) -> HostWord<V, R> {
-        let role = core::any::type_name::<R>();
-        let role = role.rsplit(':').next().unwrap_or(role);
         HostWord {
-            id: make_word(initial.bits(), role),
+            id: make_word(initial.bits(), role::<R>()),
             kind: PhantomData,
         }
     }
@@ -573,6 +675,7 @@ impl Machine for Host {
     #[track_caller]
     fn fence(&self, order: Ordering) {
         self.ask(Op::Fence(Fence::of(order)));
+        with_orders(|orders| orders.fence(order));
     }
 
     #[track_caller]

@@ -37,11 +37,13 @@ mod local;
 mod machine;
 mod nmi;
 mod op;
+mod orders;
 mod parallel;
 mod reach;
 mod reduce;
 mod report;
 mod ringing;
+mod scene;
 pub mod scenes;
 pub mod schedule;
 mod script;
@@ -52,6 +54,7 @@ mod state;
 mod story;
 pub mod textbook;
 mod transfers;
+mod violation;
 mod wire;
 
 pub use addressing::Switching;
@@ -61,13 +64,15 @@ pub use calls::Call;
 pub use code::{Answer, Built, Code, Declared, Reached, Setup, Source};
 pub use finding::{Broken, Explored, LIMIT, View, explored};
 pub use host::{Host, HostWord};
-pub use machine::{Faults, Memory, Scene, Script, Step, Violation};
+pub use machine::Step;
 pub use nmi::Nmi;
 pub use op::{Change, EXPIRED, Fence, GIVEN_UP, Op, WordId};
 pub use ringing::Apic;
+pub use scene::{Faults, Memory, Scene, Script};
 pub use search::{Found, Outcome, Subject, sample, shortest, verify};
 pub use story::{Impossible, Moment, Story, What, retell};
 pub use transfers::transfers;
+pub use violation::Violation;
 
 #[cfg(test)]
 mod tests;

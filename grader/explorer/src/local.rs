@@ -7,9 +7,9 @@ use crate::host::{self, Addressing, Host, HostWord, Ringing, SPACE, address};
 use crate::op::WordId;
 use crate::ringing::Registers;
 use crate::search::Subject;
-use core::ops::Range;
 use shootdown::{
     Abandoned, CpuId, CpuSet, Machine, PAGE_SIZE, Point, Protocol, Request, Role, Spaces, Targets,
+    shoot_gathered,
 };
 
 /// The role of a page-table entry.
@@ -68,6 +68,7 @@ pub(crate) struct Local {
     declared: Declared,
     entries: WordId,
     pages: u8,
+    orders: bool,
 }
 
 impl Local {
@@ -102,13 +103,14 @@ impl Local {
             declared,
             entries: words.entries,
             pages: setup.pages,
+            orders: setup.orders,
         }
     }
 
     fn run(&self, call: Call) -> Result<(), Abandoned> {
         match call {
             Call::Handle => {
-                self.protocol.handle(&Host);
+                host::served(self.protocol.handle(&Host));
                 Ok(())
             }
             Call::Ring { to, masked } => {
@@ -126,6 +128,16 @@ impl Local {
                     .shoot(&Host, Request::global(), Targets::Active);
                 outcome.map(drop)
             }
+            Call::ChangeSeveral { version, .. } => {
+                let (pages, _) = call.changes(self.pages).expect("it changes some");
+                self.store_entries(pages.clone(), version);
+                let request = |page| Request::page(SPACE, address(page)).expect("canonical");
+                let requests: Vec<_> = pages.map(request).collect();
+                shoot_gathered(&*self.protocol, &requests, |request| {
+                    let outcome = self.protocol.shoot(&Host, request, Targets::Active);
+                    host::shot(outcome.map(drop))
+                })
+            }
             Call::Change {
                 first,
                 pages,
@@ -141,12 +153,12 @@ impl Local {
                 };
                 let request = request.expect("the pages are canonical");
                 let outcome = self.protocol.shoot(&Host, request, Targets::Active);
-                outcome.map(drop)
+                host::shot(outcome.map(drop))
             }
         }
     }
 
-    fn store_entries(&self, pages: Range<u8>, version: u8) {
+    fn store_entries(&self, pages: impl Iterator<Item = u8>, version: u8) {
         for page in pages {
             Host.store_pte(WordId(self.entries.0 + u16::from(page)), version);
         }
@@ -180,6 +192,7 @@ impl Built for Local {
     }
 
     fn ask(&self, call: Call, answers: &[u64]) -> Answer {
+        host::judge_orders(self.orders);
         let (mut asked, reached) = host::replay(answers, || self.run(call));
         asked.truncate(answers.len());
         Answer { asked, reached }

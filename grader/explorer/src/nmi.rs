@@ -1,8 +1,9 @@
 //! Non-maskable interrupts: they come between any two operations, handlers and interrupts-off sections included.
 
-use crate::machine::{Machine, Violation, id};
+use crate::machine::{Machine, id};
 use crate::state::{Fault, State};
 use crate::story::What;
+use crate::violation::Violation;
 
 /// What comes, and what its handler does: it reads a page, by whatever translation the CPU has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -13,11 +13,13 @@
 //! enough; one that has is made again.
 
 use crate::calls::{Call, NodeId};
-use crate::machine::{Machine, Memory, Step, Violation};
+use crate::machine::{Machine, Step};
 use crate::op::{Fence, Op, WordId};
 use crate::reach::Question;
+use crate::scene::Memory;
 use crate::sharing::Accessors;
 use crate::state::{Buffered, State};
+use crate::violation::Violation;
 
 impl Machine<'_> {
     /// How much has been learnt: a search that has learnt nothing found this the same before and after.
@@ -174,7 +176,7 @@ impl Machine<'_> {
         let l = &self.layout;
         let changes = |call: &Call| {
             let changed = call.changes(self.scene.pages);
-            changed.is_some_and(|(pages, _)| pages.contains(&page))
+            changed.is_some_and(|(mut pages, _)| pages.any(|changed| changed == page))
         };
         let buffered = (0..l.cpus).any(|cpu| self.has_buffered(state, cpu, entry));
         let mut threads = self.scene.threads.iter().enumerate();

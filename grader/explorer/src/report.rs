@@ -3,10 +3,10 @@
 use crate::calls::Call;
 use crate::cause::cause;
 use crate::code::Source;
-use crate::machine::Violation;
 use crate::op::{Op, WordId};
 use crate::ringing;
 use crate::story::{Moment, Story, What};
+use crate::violation::Violation;
 use evidence::judge::{INVARIANTS, judge};
 use evidence::lanes::{View, window};
 use evidence::{Evidence, Place, Purpose, Timeline};

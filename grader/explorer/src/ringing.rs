@@ -2,9 +2,11 @@
 
 use crate::calls::Call;
 use crate::host::{self, Host, HostWord, Ringing};
-use crate::machine::{Machine, Scene, Violation, id};
+use crate::machine::{Machine, id};
 use crate::op::{GIVEN_UP, Op, WordId};
+use crate::scene::Scene;
 use crate::state::{Fault, State};
+use crate::violation::Violation;
 use core::sync::atomic::Ordering::Relaxed;
 use serde::{Deserialize, Serialize};
 use shootdown::transport::VECTOR;
@@ -219,6 +221,10 @@ impl CommandRegister for Host {
             !self.x2apic(),
             "write_high: the local APIC is in x2APIC mode"
         );
+        assert!(
+            high & 0x00ff_ffff == 0,
+            "write_high: bits 0 to 23 are reserved, and must be 0: the destination is in bits 24 to 31"
+        );
         self.set_high(high);
         self.ask(Op::IcrHigh(high));
     }
@@ -304,9 +310,13 @@ impl Machine<'_> {
     pub(crate) fn disturb(&mut self, state: &mut State, cpu: usize) {
         let l = self.layout;
         if let Some(words) = &self.ring_words {
-            let high = words.high[cpu];
+            let (high, low) = (words.high[cpu], words.low[cpu]);
             let own = self.number(u64::from(apic_id(cpu) << 24));
             state.set_memory(high, own);
+            if self.scene.apic.is_some_and(|apic| apic.slow) {
+                let pending = self.number(PENDING.into());
+                state.set_memory(low, pending);
+            }
         }
         state.note_fault(&l, Fault::Disturbed);
     }

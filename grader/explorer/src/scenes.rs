@@ -2,9 +2,9 @@
 
 use crate::addressing::Switching;
 use crate::calls::Call;
-use crate::machine::{Faults, Memory, Scene, Script};
 use crate::nmi::Nmi;
 use crate::ringing::Apic;
+use crate::scene::{Faults, Memory, Scene, Script};
 use shootdown::{CpuSet, Mode};
 
 /// A scene, with what it is for.
@@ -46,6 +46,17 @@ const fn change(first: u8, pages: u8) -> Call {
         pages,
         version: 1,
     }
+}
+
+/// The first CPUs of `cpus` each change pages, a bit each, and shoot down at once what the protocol gathers.
+fn several(cpus: usize, pages: &[u8]) -> Scene {
+    let mut scene = apart(cpus, pages.len());
+    for (script, &pages) in scene.threads.iter_mut().zip(pages) {
+        script.calls = vec![Call::ChangeSeveral { pages, version: 1 }];
+    }
+    let all = pages.iter().fold(0, |all, pages| all | pages);
+    scene.pages = (u8::BITS - all.leading_zeros()) as u8;
+    scene
 }
 
 /// CPU 0 changes `calls`, one after the other.
@@ -106,9 +117,9 @@ fn lazy(calls: Vec<Call>) -> Scene {
     scene
 }
 
-/// CPU 0 leaves the space and comes back, and nothing changes.
-fn undisturbed() -> Scene {
-    let mut scene = switching(Mode::Pcid, 3, 0b11, &[0, 1, 2, 1]);
+/// A CPU switches between spaces as `calls` say, and nothing changes.
+fn undisturbed(pcids: u16, calls: &[u8]) -> Scene {
+    let mut scene = switching(Mode::Pcid, pcids, 0b11, calls);
     scene.threads.remove(0);
     if let Some(switching) = &mut scene.switching {
         switching.keeps = true;
@@ -147,6 +158,29 @@ pub fn switching_all() -> Vec<Named> {
             },
         ),
         named(
+            "reenters",
+            "2 CPUs; CPU 1 enters the space that it is in, and CPU 0 changes a page there",
+            switching(Mode::Plain, 2, both, &[1]),
+        ),
+        named(
+            "others-stay",
+            "3 CPUs; CPU 1 leaves the space in which CPU 0 changes a page, and CPU 2 stays",
+            Scene {
+                cpus: 3,
+                ..switching(Mode::Plain, 2, 0b111, &[0])
+            },
+        ),
+        named(
+            "enters-weak",
+            "as `enters`, with stores that others see in any order that is not forbidden",
+            relaxed(switching(Mode::Plain, 2, first, &[1])),
+        ),
+        named(
+            "leaves-weak",
+            "as `leaves`, with stores that others see in any order that is not forbidden",
+            relaxed(switching(Mode::Plain, 2, both, &[0])),
+        ),
+        named(
             "back",
             "with PCIDs: CPU 1 leaves the space in which CPU 0 changes a page, and comes back",
             switching(Mode::Pcid, 3, both, &[0, 1]),
@@ -164,7 +198,12 @@ pub fn switching_all() -> Vec<Named> {
         named(
             "stays",
             "with PCIDs: CPU 1 leaves the space and comes back, and nothing changes",
-            undisturbed(),
+            undisturbed(3, &[0, 1, 2, 1]),
+        ),
+        named(
+            "crowded-stays",
+            "with one PCID for two spaces: CPU 1 goes to the other, and nothing changes",
+            undisturbed(2, &[2]),
         ),
         named(
             "user",
@@ -231,6 +270,10 @@ pub fn ringing_all() -> Vec<Named> {
         slow: true,
         ..xapic
     };
+    let busy = Apic {
+        disturbances: 1,
+        ..slow
+    };
     let stuck = Apic {
         stuck: true,
         ..slow
@@ -272,6 +315,12 @@ pub fn ringing_all() -> Vec<Named> {
             held_by(0b011),
         ),
         named(
+            "torn-pending",
+            "as `torn`; commands stay pending for a while, that of the handler too",
+            busy,
+            held_by(0b011),
+        ),
+        named(
             "pending",
             "as `ring`; commands stay pending for a while",
             slow,
@@ -282,6 +331,18 @@ pub fn ringing_all() -> Vec<Named> {
             "2 CPUs, xAPIC; CPU 0 changes a page, and the command before is never accepted",
             stuck,
             faulty(apart(2, 1), given_up),
+        ),
+        named(
+            "stuck-each",
+            "4 CPUs, xAPIC; CPU 0 changes a page that two others may hold, and the command before is never accepted",
+            stuck,
+            faulty(
+                Scene {
+                    cpus: 4,
+                    ..held_by(0b111)
+                },
+                given_up,
+            ),
         ),
         named(
             "unfenced",
@@ -350,6 +411,43 @@ pub fn faulty_all() -> Vec<Named> {
             faulty(again(), given_up),
         ),
         named(
+            "given-up-twice",
+            "as `given-up`, and another wait too",
+            faulty(
+                again(),
+                Faults {
+                    given_up: 2,
+                    ..Faults::default()
+                },
+            ),
+        ),
+        named(
+            "given-up-thrice",
+            "2 CPUs; CPU 0 changes the second of two pages, again, then the first; two waits are given up",
+            faulty(
+                in_turn(2, 2, vec![change(1, 1), change(1, 1), change(0, 1)]),
+                Faults {
+                    given_up: 2,
+                    ..Faults::default()
+                },
+            ),
+        ),
+        named(
+            "given-up-of-three",
+            "3 CPUs; CPU 0 changes a page, then another; a wait is given up",
+            faulty(in_turn(3, 2, vec![change(0, 1), change(1, 1)]), given_up),
+        ),
+        named(
+            "given-up-weak",
+            "as `given-up`, with stores that others see in any order that is not forbidden",
+            relaxed(faulty(again(), given_up)),
+        ),
+        named(
+            "moved-and-given-up",
+            "2 CPUs; two threads of CPU 0 change a page each, and are preempted and moved; a wait is given up",
+            faulty(preempted(), given_up),
+        ),
+        named(
             "lost-and-given-up",
             "2 CPUs; CPU 0 changes a page, then another; an interrupt is lost, and a wait given up",
             faulty(
@@ -401,6 +499,26 @@ pub fn all() -> Vec<Named> {
             "both-weak",
             "as `both`, with stores that others see in any order that is not forbidden",
             relaxed(apart(2, 2)),
+        ),
+        named(
+            "several",
+            "2 CPUs; CPU 0 changes two neighbouring pages and one apart, and gathers their shootdowns",
+            several(2, &[0b1011]),
+        ),
+        named(
+            "several-third",
+            "3 CPUs; CPU 0 changes two neighbouring pages and one apart, and gathers their shootdowns",
+            several(3, &[0b1011]),
+        ),
+        named(
+            "several-both",
+            "2 CPUs; each changes two neighbouring pages, and gathers their shootdowns",
+            several(2, &[0b0011, 0b1100]),
+        ),
+        named(
+            "several-weak",
+            "as `several`, with stores that others see in any order that is not forbidden",
+            relaxed(several(2, &[0b1011])),
         ),
     ]
 }

@@ -10,10 +10,10 @@ mod order;
 mod pieces;
 mod write;
 
-use crate::machine::Violation;
 use crate::report;
 use crate::scenes::Named;
 use crate::story::Story;
+use crate::violation::Violation;
 use pieces::{Start, Unforced};
 
 /// What a person is told of a script.

@@ -7,10 +7,12 @@ use crate::addressing::SpaceWords;
 use crate::calls::Call;
 use crate::code::{Code, Declared, Source};
 use crate::host::{SPACE, address};
-use crate::machine::{Scene, Step, Violation};
+use crate::machine::Step;
 use crate::op::{Op, WordId};
 use crate::ringing::{self, RingWords};
+use crate::scene::Scene;
 use crate::search;
+use crate::violation::Violation;
 use evidence::{Event, Kind, Place, Purpose, Record};
 use shootdown::{CpuId, CpuSet, Operation, PAGE_SIZE, Point, SpaceId};
 
@@ -249,7 +251,9 @@ impl Teller {
             What::Asks { op, answer } => self.asked(number, cpu, op, answer, scene),
             What::Enters => self.push(some, cpu, Kind::Enter, VECTOR, 0),
             What::Leaves => self.push(some, cpu, Kind::Leave, VECTOR, 0),
-            What::Ends(Call::Change { .. } | Call::ChangeKernel { .. }) => {
+            What::Ends(
+                Call::Change { .. } | Call::ChangeSeveral { .. } | Call::ChangeKernel { .. },
+            ) => {
                 let generation = self.generations[cpu.index()];
                 self.push(some, cpu, Kind::End, 0, generation);
             }
@@ -367,14 +371,15 @@ impl Teller {
         );
         let calls = scene.threads.iter().flat_map(|script| &script.calls);
         let begun = calls.copied().find_map(|call| {
-            let (pages, _) = call.changes(scene.pages)?;
-            (pages.end - 1 == page).then_some((call, pages))
+            let (mut pages, _) = call.changes(scene.pages)?;
+            (pages.clone().last() == Some(page)).then_some((call, pages.next()?))
         });
-        if let Some((call, pages)) = begun {
-            let from = address(pages.start);
-            let (a, b) = match (call, pages.len()) {
-                (Call::ChangeKernel { .. }, _) => (Operation::Global as u64, 0),
-                (_, 1) => (from | Operation::Page as u64, end(page) | space),
+        if let Some((call, first)) = begun {
+            let from = address(first);
+            let (a, b) = match call {
+                Call::ChangeKernel { .. } => (Operation::Global as u64, 0),
+                // Of several, what lies between as well: what is asked for at once is yet to be seen.
+                _ if first == page => (from | Operation::Page as u64, end(page) | space),
                 _ => (from | Operation::Range as u64, end(page) | space),
             };
             self.push(some, cpu, Kind::Begin, a, b);

@@ -12,6 +12,7 @@ mod membership;
 mod parallel;
 mod random;
 mod scripts;
+mod several;
 
 use shootdown::{GlobalLock, Protocol, Queue, Scoreboard, Settings};
 
@@ -209,9 +210,20 @@ fn wrongs() -> Vec<Wrong> {
         wrong(Mutation::Transposed, scene(2, 1), hang),
         wrong(Mutation::OffByOne, range, stale),
         wrong(
+            Mutation::GathersTooLittle,
+            scenes::find("several").expect("a scene").scene,
+            |seen| seen.names() == Some(17),
+        ),
+        wrong(
             Mutation::NotPinned,
             scheduled(scene(3, 1), vec![thread(0, 0)]),
             |seen| stale(seen) || hang(seen),
+        ),
+        // Pinning is a step: the thread may be moved between asking and that.
+        wrong(
+            Mutation::PinnedTooLate,
+            scheduled(scene(2, 1), vec![thread(0, 0)]),
+            stale,
         ),
     ]
 }

@@ -66,8 +66,12 @@ mutations! {
     NotGlobal: 16,
     /// A range without its last page.
     OffByOne: 17,
+    /// What is asked in place of two requests leaves the second out.
+    GathersTooLittle: 17,
     /// The initiator is not pinned.
     NotPinned: 19,
+    /// The initiator asks which CPU it is on, and is pinned only then.
+    PinnedTooLate: 19,
 }
 
 /// The end of a request for everything.
@@ -226,7 +230,12 @@ impl Protocol<Host> for Textbook {
         request: Request,
         targets: Targets,
     ) -> Result<Acknowledged, Abandoned> {
-        let asked = Snapshot::take(m, &request, targets);
+        let before = self.has(Mutation::PinnedTooLate).then(|| m.me());
+        let mut asked = Snapshot::take(m, &request, targets);
+        if let Some(before) = before {
+            asked.remote = asked.remote.with(asked.me).without(before);
+            asked.me = before;
+        }
         if self.has(Mutation::NotPinned) {
             m.unpin();
         }
@@ -252,6 +261,18 @@ impl Protocol<Host> for Textbook {
             }
         }
         served
+    }
+
+    /// Neighbours are one range.
+    fn gather(&self, first: &Request, second: &Request) -> Option<Request> {
+        if first.space_id() != second.space_id() || first.end() != second.start() {
+            return None;
+        }
+        let end = match self.mutation {
+            Mutation::GathersTooLittle => first.end(),
+            _ => second.end(),
+        };
+        Request::range(first.space_id(), first.start(), end).ok()
     }
 
     fn slot(&self, target: CpuId, initiator: CpuId) -> Option<&HostWord<u32, Slot>> {

@@ -1,8 +1,9 @@
 //! How often a cache line goes from one CPU to another: what the emulator does not show, and hardware is slow at.
 
 use crate::code::{Code, Declared};
-use crate::machine::{Machine, Scene};
+use crate::machine::Machine;
 use crate::op::{Op, WordId};
+use crate::scene::Scene;
 use crate::search::{LONGEST_SCHEDULE, Random, bounded, with_machine};
 use crate::story::{Moment, What};
 use shootdown::{CpuId, CpuSet};

@@ -29,7 +29,7 @@ pub use confine::start_up;
 pub use conversation::{Conversation, Silence, start};
 pub use layers::Layers;
 pub use policy::{Limits, Policy, Starts};
-pub use supervise::{Ended, Limit, Report, run};
+pub use supervise::{Ended, Limit, Report, end, run};
 
 /// The first word of the hidden start-ups of a launcher.
 pub const LAUNCH: &str = "--confine";

@@ -291,7 +291,7 @@ impl Watched {
                 break status;
             }
             if self.over.load(Ordering::Relaxed) {
-                end(child, pid)?;
+                end(child)?;
                 return Ok((Ended::Signal(SIGKILL), cpu, memory));
             }
             let Some(since) = *self.since() else {
@@ -318,7 +318,7 @@ impl Watched {
             });
             let stalled = since.elapsed().as_secs() >= limits.wall;
             if let Some(ended) = over.or(stalled.then_some(Ended::Stalled)) {
-                end(child, pid)?;
+                end(child)?;
                 return Ok((ended, cpu, memory));
             }
         };
@@ -341,8 +341,13 @@ impl Watched {
     }
 }
 
-/// Ends what the launcher started, and waits for the launcher, which sees to it that nothing is left.
-fn end(child: &mut Child, pid: Pid) -> io::Result<()> {
+/// Ends what the launcher started, and waits for the launcher, which sees to it that nothing is left: were it killed,
+/// what it started would be left to whoever takes orphans.
+///
+/// # Errors
+/// It cannot be waited for.
+pub fn end(child: &mut Child) -> io::Result<()> {
+    let pid = Pid::from_child(child);
     let begun = Instant::now();
     while child.try_wait()?.is_none() {
         tree::kill_below(pid);

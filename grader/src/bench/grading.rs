@@ -3,7 +3,7 @@
 //! Time depends on what else the host does, so the CPU seconds of all children are told as well.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ pub(super) fn measure(kit: &Path, copies: u32) -> Result<Measured, Failure> {
     let mut labs = Vec::new();
     for lab in &desk.manifest.labs {
         say::dim(format_args!("grading lab {}", lab.number));
-        let solution = desk.reference(lab);
+        let solution = lab.reference(&desk.workspace);
         // Whatever is built once is built by the first.
         desk.grade(lab, &solution)?;
         let (_, took) = timed(|| desk.grade(lab, &solution))?;
@@ -65,7 +65,7 @@ pub(super) fn measure(kit: &Path, copies: u32) -> Result<Measured, Failure> {
 pub(super) fn repeat(kit: &Path, times: u32) -> Result<u32, Failure> {
     let desk = Desk::new(kit)?;
     let lab = desk.manifest.lab(LAB)?;
-    let solution = desk.reference(lab);
+    let solution = lab.reference(&desk.workspace);
     say::dim(format_args!("grading a solution {times} times"));
     let first = desk.grade(lab, &solution)?;
     for time in 2..=times {
@@ -147,11 +147,6 @@ impl<'k> Desk<'k> {
         })
     }
 
-    fn reference(&self, lab: &Lab) -> PathBuf {
-        let name = format!("reference.{}", lab.extension());
-        lab.path(&self.workspace).join(name)
-    }
-
     /// The report on it, from the beginning.
     fn grade(&self, lab: &Lab, solution: &Path) -> Result<Report, Failure> {
         let place = self.folder.path().join("report.json");
@@ -179,7 +174,7 @@ impl<'k> Desk<'k> {
     fn batch(&self, copies: u32) -> Result<(), Failure> {
         let from = self.folder.path().join("submissions");
         let lab = self.manifest.lab(LAB)?;
-        let solution = self.reference(lab);
+        let solution = lab.reference(&self.workspace);
         let text = fs::read_to_string(&solution).doing("reading", &solution)?;
         for copy in 0..copies {
             let folder = from.join(format!("student-{copy:03}"));

@@ -263,7 +263,7 @@ fn commons(
         let end = lab.extension();
         let mut given = vec![
             lab.path(workspace).join(format!("starter.{end}")),
-            lab.path(workspace).join(format!("reference.{end}")),
+            lab.reference(workspace),
         ];
         let module = lab.module.iter();
         given.extend(module.map(|name| {

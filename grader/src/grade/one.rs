@@ -14,6 +14,7 @@ use crate::labs::check::{self, Solution};
 use crate::labs::court::Trust;
 use crate::labs::rig::Shared;
 use crate::labs::{Check, Kind, Lab};
+use crate::launch::MACHINE;
 use crate::status::{Doing, Failure};
 use crate::workspace::Workspace;
 
@@ -30,6 +31,8 @@ pub struct Grader {
     tree: String,
     /// Whether reports say everything of hidden checks.
     reveal: bool,
+    /// CPU time in seconds that QEMU may use for a run.
+    machine_cpu: u64,
 }
 
 /// What is to be graded.
@@ -57,7 +60,17 @@ impl Grader {
             tier: tier.to_owned(),
             tree: digest::of_kit(&shared.workspace)?,
             reveal,
+            machine_cpu: MACHINE.cpu,
         })
+    }
+
+    /// QEMU may use so many seconds of CPU time for a run.
+    #[must_use]
+    pub fn machine_cpu(self, seconds: u64) -> Self {
+        Grader {
+            machine_cpu: seconds,
+            ..self
+        }
     }
 
     /// Grades; says of each check how it came out as soon as it has. The report is written after every check, so that
@@ -162,7 +175,8 @@ impl Grader {
             &place.file,
             &place.slot.name,
             trust,
-        )?;
+        )?
+        .cpu_seconds(self.machine_cpu);
         let mut passed = BTreeMap::new();
         for (index, check) in order.lab.checks.iter().enumerate() {
             if !done(&report.checks[index], check) {

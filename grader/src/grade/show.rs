@@ -82,7 +82,14 @@ pub fn outcome(report: &Report) {
         println!("  {line}");
     }
     if let Some(value) = report.leaderboard {
-        println!("leaderboard {value}: instructions, and 50 for each transfer in a schedule");
+        leaderboard(value);
     }
     println!("confined by {}", report.sandbox);
+}
+
+/// Prints what solutions are compared by.
+pub fn leaderboard(value: u64) {
+    println!(
+        "leaderboard {value}: instructions, 200 for each write of the command register, 50 for each transfer in a schedule"
+    );
 }

@@ -19,6 +19,7 @@ use super::court::{Court, Trust};
 use super::rig::{NotBuilt, Rig, Shared};
 use super::see::Run;
 use super::{Check, Kind, Lab, rules};
+use crate::options::Board;
 use crate::status::{Doing, Failure};
 use crate::workspace::Workspace;
 
@@ -26,6 +27,8 @@ use crate::workspace::Workspace;
 const SCHEDULES: usize = 100;
 /// The compiler's messages are shown up to so many lines.
 const LINES: usize = 40;
+/// And a line of the machine's up to so many letters.
+const LONG: usize = 400;
 
 /// How a check came out.
 #[derive(Clone, Debug)]
@@ -108,6 +111,24 @@ impl<'l> Solution<'l> {
         })
     }
 
+    /// The same, on another machine than QEMU's first.
+    #[must_use]
+    pub fn on(self, board: Board) -> Self {
+        Solution {
+            court: self.court.on(board),
+            ..self
+        }
+    }
+
+    /// QEMU may use so many seconds of CPU time for a run of a stranger's.
+    #[must_use]
+    pub fn cpu_seconds(self, seconds: u64) -> Self {
+        Solution {
+            court: self.court.cpu_seconds(seconds),
+            ..self
+        }
+    }
+
     /// Carries out every check, and says of each how it came out as soon as it has.
     ///
     /// # Errors
@@ -129,6 +150,20 @@ impl<'l> Solution<'l> {
             outcomes.push(outcome);
         }
         Ok(outcomes)
+    }
+
+    /// Carries out checks, in their order, until one fails: which, if one does.
+    ///
+    /// # Errors
+    /// As [`Solution::check`].
+    pub fn first_failure(&mut self) -> Result<Option<&'l Check>, Failure> {
+        let lab = self.lab;
+        for check in &lab.checks {
+            if !matches!(self.one(check)?, Outcome::Passed(_)) {
+                return Ok(Some(check));
+            }
+        }
+        Ok(None)
     }
 
     /// The solution, to be explored.
@@ -198,7 +233,9 @@ impl<'l> Solution<'l> {
         let seen = match (given, said.next()) {
             (None, _) => format!("a line `{prefix} …` was expected in the script"),
             (_, Some(_)) => format!("one line `{prefix} …` was expected, and there are several"),
-            (Some(given), None) if same(given, right) => return Ok(Outcome::Passed(String::new())),
+            (Some(given), None) if super::answer::is_right(given, right) => {
+                return Ok(Outcome::Passed(String::new()));
+            }
             (Some(given), None) => format!("the {name} is not {given}"),
         };
         Ok(failed(Told {
@@ -219,8 +256,8 @@ impl<'l> Solution<'l> {
         }))
     }
 
-    /// What solutions are compared by, where both things were measured: instructions, and 50 for each transfer. The
-    /// fewer the better.
+    /// What solutions are compared by, where both things were measured: instructions, 200 for each write of the command
+    /// register, and 50 for each transfer. The fewer the better.
     pub fn leaderboard(&self) -> Option<u64> {
         Some(self.instructions? + self.transfers? / 2)
     }
@@ -331,21 +368,6 @@ fn scenes(check: &Check) -> Result<Vec<Named>, Failure> {
     found.collect()
 }
 
-/// Whether two answers say the same: numbers may be written in any way, words in any case.
-fn same(given: &str, right: &str) -> bool {
-    let number = |text: &str| {
-        let digits = text.to_lowercase().replace('_', "");
-        match digits.strip_prefix("0x") {
-            Some(digits) => u64::from_str_radix(digits, 16).ok(),
-            None => digits.parse().ok(),
-        }
-    };
-    match (number(given), number(right)) {
-        (Some(given), Some(right)) => given == right,
-        _ => given.eq_ignore_ascii_case(right),
-    }
-}
-
 fn failed(told: Told) -> Outcome {
     Outcome::Failed(told)
 }
@@ -383,10 +405,17 @@ fn unmet(transcript: &str) -> Option<String> {
     Some(format!("{seen}; {expected}"))
 }
 
+/// The last lines of what a machine wrote; of one that is very long only its beginning.
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(LINES);
-    lines[from..].join("\n") + "\n"
+    lines[from..].iter().fold(String::new(), |mut all, line| {
+        match line.char_indices().nth(LONG) {
+            Some((end, _)) => all.extend([&line[..end], "…"]),
+            None => all.push_str(line),
+        }
+        all + "\n"
+    })
 }
 
 /// Whether what was measured is no more than is allowed; `said` is what to say of it, with `{}` for that.

@@ -14,8 +14,10 @@ use super::check::{Outcome, Solution, Told};
 use super::court::Trust;
 use super::progress::Progress;
 use super::rig::Shared;
-use super::{Check, Lab, Manifest};
+use super::{Check, Kind, Lab, Manifest};
+use crate::authoring;
 use crate::grade::{feedback, show};
+use crate::mutate::{self, command::MutateArgs};
 use crate::run;
 use crate::say;
 use crate::status::{Doing, Failure, Status};
@@ -56,6 +58,8 @@ enum Action {
         /// The lab's number
         lab: u8,
     },
+    /// Check small mistakes in the kit's own solutions: each must fail, or be known to change nothing
+    Mutate(MutateArgs),
     /// Check the kit's own solutions: the right ones must pass, the wrong ones fail as they should
     Verify {
         /// The lab's number; else all
@@ -90,10 +94,16 @@ pub fn labs(args: &LabsArgs) -> Result<run::Outcome, Failure> {
         Action::Reset { lab } => reset(&workspace, manifest.lab(*lab)?)?,
         Action::Check(args) => check(&workspace, manifest.lab(args.lab)?, args)?,
         Action::Watch(args) => watch(&workspace, manifest.lab(args.lab)?, args)?,
+        Action::Solution { .. } | Action::Mutate(_) | Action::Verify { .. } if manifest.handout => {
+            let message = "this is the students' tree: the kit's solutions are not in it";
+            return Err(Failure::new(Status::Usage, message));
+        }
         Action::Solution { lab } => solution(&workspace, manifest.lab(*lab)?)?,
+        Action::Mutate(args) => mutate::command::mutate(&workspace, &manifest, args)?,
         Action::Verify { lab } => match lab {
             Some(number) => verify(&workspace, manifest.lab(*number)?)?,
             None => {
+                complete(authoring::strays(&workspace, &manifest))?;
                 for lab in &manifest.labs {
                     verify(&workspace, lab)?;
                 }
@@ -199,9 +209,7 @@ fn solution(workspace: &Workspace, lab: &Lab) -> Result<(), Failure> {
             .advise(format!("cargo kit labs check {}", lab.number))
             .advise(format!("cargo kit labs hint {}", lab.number)));
     }
-    let path = lab
-        .path(workspace)
-        .join(format!("reference.{}", lab.extension()));
+    let path = lab.reference(workspace);
     print!("{}", fs::read_to_string(&path).doing("reading", &path)?);
     Ok(())
 }
@@ -228,8 +236,12 @@ fn check(workspace: &Workspace, lab: &Lab, args: &CheckArgs) -> Result<(), Failu
         .all(|outcome| matches!(outcome, Outcome::Passed(_)));
     if !args.json {
         println!("\n{points} of {} points", lab.points());
+        if lab.elsewhere > 0 {
+            let hidden = lab.elsewhere;
+            println!("{hidden} of them are for checks that only your instructor has");
+        }
         if let Some(value) = solution.leaderboard() {
-            println!("leaderboard {value}: instructions, and 50 for each transfer in a schedule");
+            show::leaderboard(value);
         }
     }
     if let (Some(value), true) = (solution.leaderboard(), args.json) {
@@ -244,10 +256,12 @@ fn check(workspace: &Workspace, lab: &Lab, args: &CheckArgs) -> Result<(), Failu
     let Some((check, told)) = worst else {
         if !args.json {
             println!("lab {}, {}: passed", lab.number, lab.title);
-            println!(
-                "cargo kit labs solution {}   how the kit does it",
-                lab.number
-            );
+            if lab.reference(workspace).is_file() {
+                println!(
+                    "cargo kit labs solution {}   how the kit does it",
+                    lab.number
+                );
+            }
         }
         return Ok(());
     };
@@ -330,6 +344,7 @@ fn watch(workspace: &Workspace, lab: &Lab, args: &CheckArgs) -> Result<(), Failu
 
 /// Checks that the reference passes, that the starter fails, and that each wrong solution fails as it should.
 fn verify(workspace: &Workspace, lab: &Lab) -> Result<(), Failure> {
+    complete(authoring::complaints(workspace, lab))?;
     let folder = lab.path(workspace);
     let slot = format!("verify-{}", lab.number);
     let shared = Shared::of_this_program(workspace)?;
@@ -386,7 +401,36 @@ fn verify(workspace: &Workspace, lab: &Lab) -> Result<(), Failure> {
             lab.number, check.id
         );
     }
+    for check in unproven(lab) {
+        println!(
+            "{:>2}  note: no wrong solution is said to fail `{check}`",
+            lab.number
+        );
+    }
     Ok(())
+}
+
+/// Refuses a lab that lacks something.
+fn complete(complaints: Vec<String>) -> Result<(), Failure> {
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Status::CommandFailed, complaints.join("\n"))
+        .advise("labs/AUTHORING.md says what a lab is made of"))
+}
+
+/// The checks that nothing shows to tell right from wrong. One that reads the source needs nothing, and one that is
+/// hidden asks what another asks, of another machine.
+fn unproven(lab: &Lab) -> Vec<&str> {
+    let asks =
+        |check: &&Check| !matches!(check.kind, Kind::Rules | Kind::Compiles) && !check.hidden;
+    let ids = lab
+        .checks
+        .iter()
+        .filter(asks)
+        .map(|check| check.id.as_str());
+    ids.filter(|id| !lab.wrongs.iter().any(|wrong| wrong.check == *id))
+        .collect()
 }
 
 /// A path as a person would type it.

@@ -3,9 +3,15 @@
 //! Nothing that the guest prints counts, nor how fast the host is. A run is counted in instructions, and the machine
 //! ends by its own clock. What is left to the host's clock is a limit so far away that only a host which stands still
 //! reaches it, and that is the host's failure.
+//!
+//! A stranger's code can make each of its instructions slow to emulate, so QEMU's CPU time is limited as well. Who
+//! reaches that limit is too slow if its evidence shows that it was at work, and if this host is fast enough: a run of
+//! the kit's own is made, which has to end within a small part of it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
+use std::mem::swap;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -15,18 +21,30 @@ use chart::Chart;
 use evidence::judge::{Finding, Verdict, judge};
 use evidence::lanes::{self, View};
 use evidence::{Event, Evidence, Key, Kind, Timeline, decode};
-use sandbox::Layers;
+use sandbox::{Layers, Limit};
 use shootdown::CpuSet;
 use shootdown::transport::VECTOR;
 
+use crate::launch::{EVIDENCE, MACHINE};
 use crate::machine::{Machine, Outcome};
+use crate::options::Board;
 use crate::status::{Doing, Failure, Status};
 use crate::workspace::Workspace;
 
-/// How long the machine may run by its own clock: the longest script of a lab takes a quarter.
+/// How long the machine may run by its own clock, in milliseconds: the longest script of a lab takes 1600.
 const DEADLINE: &str = "deadline=4000";
+/// The same on Bochs, where an instruction takes an eighth of a microsecond of that clock.
+const BOCHS_DEADLINE: &str = "deadline=120000";
 /// After that the host stands still.
 const STANDS_STILL: Duration = Duration::from_secs(3600);
+/// What is run to see how fast this host is, by the kit's own kernel. It takes half a second of CPU time where the longest
+/// run of a lab takes six.
+const CONTROL: &str = "map 0x400000 4\nread 0x400000 on all\nstorm rounds=100\n";
+/// It has to end within this part of what a stranger's run may use: a host that lets it end lets that end too.
+const CONTROL_PART: u64 = 20;
+/// Of how many bytes of evidence it is told what most of it is, where a limit ended a run: they are the same on any host
+/// that comes so far.
+const TOLD_OF: usize = 64 << 10;
 /// How wide lanes are drawn, in characters, wherever it is run.
 const WIDTH: usize = 100;
 
@@ -48,6 +66,9 @@ pub struct Court<'w> {
     /// The program that starts machines.
     kit: PathBuf,
     trust: Trust,
+    board: Board,
+    /// CPU time in seconds that QEMU may use for a stranger's run.
+    cpu: u64,
 }
 
 /// A run, and what it left.
@@ -71,7 +92,21 @@ impl<'w> Court<'w> {
             workspace,
             kit: kit.to_path_buf(),
             trust,
+            board: Board::default(),
+            cpu: MACHINE.cpu,
         }
+    }
+
+    /// The same with another machine. A stranger's solution is not judged on Bochs, which writes no log of interrupts.
+    #[must_use]
+    pub fn on(self, board: Board) -> Self {
+        Court { board, ..self }
+    }
+
+    /// QEMU may use so many seconds of CPU time for a stranger's run, in place of [`MACHINE`]'s.
+    #[must_use]
+    pub fn cpu_seconds(self, cpu: u64) -> Self {
+        Court { cpu, ..self }
     }
 
     /// A machine with the kit's own kernel, deterministic, to be changed and given to [`judged`](Court::judged).
@@ -81,11 +116,16 @@ impl<'w> Court<'w> {
             Trust::Stranger(layers) => Some(layers),
         };
         Machine::new(&self.kit)
+            .board(self.board)
             .deterministic()
-            .word(DEADLINE)
+            .word(match self.board {
+                Board::Bochs => BOCHS_DEADLINE,
+                _ => DEADLINE,
+            })
             .timeout(STANDS_STILL)
             .patient()
             .confined(layers)
+            .cpu_seconds(self.cpu)
     }
 
     /// One with a kernel in which a solution is.
@@ -118,15 +158,35 @@ impl<'w> Court<'w> {
             Trust::Stranger(_) => {
                 let second = machine.clone().int_log();
                 let (first, second) = both(|| run("first", machine), || run("second", second));
-                let ((outcome, bytes), (again, same)) = (first?, second?);
-                if same != bytes || again.status != outcome.status {
+                let (mut first, mut second) = (first?, second?);
+                // Where a limit ends them, one comes further than the other.
+                if first.0.limit.is_none() && second.0.limit.is_some() {
+                    swap(&mut first, &mut second);
+                }
+                let ((mut outcome, bytes), (again, same)) = (first, second);
+                let equal = match outcome.limit {
+                    Some(_) => begin_alike(&bytes, &same),
+                    None => same == bytes && again.status == outcome.status,
+                };
+                if !equal {
                     return Err(Failure::host(
                         "two runs of the same machine left unequal evidence",
                     ));
                 }
+                if let Some(limit) = outcome.limit {
+                    let longer = if bytes.len() < same.len() {
+                        &same
+                    } else {
+                        &bytes
+                    };
+                    self.blame(&mut outcome, limit, &most(longer, &key))?;
+                }
                 (outcome, bytes, Some(again))
             }
         };
+        if outcome.limit.is_some() {
+            return Ok(Judged::cut_off(outcome));
+        }
         let evidence = decode(&bytes, Some(&key));
         let doubt =
             doubt(&evidence).or_else(|| logged.and_then(|logged| disagreement(&evidence, &logged)));
@@ -150,7 +210,19 @@ impl<'w> Court<'w> {
             return run();
         }
         let (first, second) = both(run, run);
-        let (first, second) = (first?, second?);
+        let (mut first, mut second) = (first?, second?);
+        if first.limit.is_none() && second.limit.is_some() {
+            swap(&mut first, &mut second);
+        }
+        if let Some(limit) = first.limit {
+            if !begin_alike(first.transcript.as_bytes(), second.transcript.as_bytes()) {
+                return Err(Failure::host(
+                    "two runs of the same machine printed unequal figures",
+                ));
+            }
+            self.blame(&mut first, limit, "")?;
+            return Ok(first);
+        }
         if first.transcript != second.transcript {
             return Err(Failure::host(
                 "two runs of the same machine printed unequal figures",
@@ -160,10 +232,103 @@ impl<'w> Court<'w> {
     }
 }
 
+impl Court<'_> {
+    /// Says of a run that a limit ended what it did too much of, in words that are the same on any host.
+    ///
+    /// # Errors
+    /// It is the host's fault: nothing came of the run, or the host is slow.
+    fn blame(&self, outcome: &mut Outcome, limit: Limit, most: &str) -> Result<(), Failure> {
+        let seconds = self.cpu;
+        let what = match limit {
+            Limit::Cpu => {
+                if !outcome.transcript.contains(READY) {
+                    return Err(Failure::host(format!(
+                        "QEMU used up {seconds} s of CPU time before the kernel had started"
+                    )));
+                }
+                let control = self.machine().cpu_seconds((seconds / CONTROL_PART).max(1));
+                fast_enough(control.script(CONTROL)?)?;
+                format!(
+                    "too slow: QEMU used {seconds} CPU s of {seconds}, where the longest of the labs' own takes 6"
+                )
+            }
+            Limit::Output => format!(
+                "the machine wrote more than {} MiB to its serial line",
+                MACHINE.output >> 20
+            ),
+            Limit::Disk => format!(
+                "too much happened: the evidence of it is larger than {} MiB, or QEMU's log of interrupts than {}",
+                EVIDENCE >> 20,
+                MACHINE.disk >> 20
+            ),
+            Limit::Memory | Limit::Processes => {
+                return Err(Failure::host(format!(
+                    "QEMU used too much {}",
+                    limit.name()
+                )));
+            }
+        };
+        outcome.status = Status::Unfinished;
+        outcome.complaint = format!("{what}{most}");
+        Ok(())
+    }
+}
+
+/// Whether a run of the kit's own ended within the little that it was given.
+fn fast_enough(control: Outcome) -> Result<(), Failure> {
+    if control.status == Status::Success {
+        return Ok(());
+    }
+    let message =
+        "this host is too slow to say that a run is: one of the kit's own does not end well";
+    Err(Failure::host(message).advise(control.complaint))
+}
+
+/// The kernel's last word before it begins with a script.
+const READY: &str = "\nboot: ready";
+
+/// Whether the shorter is the beginning of the longer.
+fn begin_alike(one: &[u8], other: &[u8]) -> bool {
+    one.iter().zip(other).all(|(one, other)| one == other)
+}
+
+/// What most of the records at the beginning of `bytes` are, if there are so many bytes.
+fn most(bytes: &[u8], key: &Key) -> String {
+    let Some(bytes) = bytes.get(..TOLD_OF) else {
+        return String::new();
+    };
+    let records = decode(bytes, Some(key)).records;
+    let mut counts = BTreeMap::new();
+    for record in &records {
+        *counts.entry((record.cpu, record.event)).or_insert(0_usize) += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    most.map_or(String::new(), |((cpu, event), count)| {
+        format!(
+            "; of the first {} things that happened {count} are `{}` on CPU {cpu}",
+            records.len(),
+            event.name()
+        )
+    })
+}
+
 /// The most events of a run that are kept for the viewer.
 const KEPT: usize = 2000;
 
 impl Judged {
+    /// Of a run that a limit ended: there is nothing to be judged.
+    fn cut_off(outcome: Outcome) -> Self {
+        let evidence = decode(&[], None);
+        let timeline = Timeline::new(Vec::new());
+        Judged {
+            verdict: judge(&evidence, &timeline),
+            doubt: Some(outcome.complaint.clone()),
+            outcome,
+            evidence,
+            timeline,
+        }
+    }
+
     /// What happened around `finding`, for the viewer.
     pub fn chart(&self, title: &str, finding: &Finding) -> Chart {
         let whole = chart::of_evidence(title, &self.evidence, &self.timeline);
@@ -200,8 +365,11 @@ fn both<T: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> T) -
     })
 }
 
-/// A run that the machine ended, and not the host.
+/// A run that the machine ended, or one of its limits, and not the host.
 fn ended(outcome: Outcome) -> Result<Outcome, Failure> {
+    if outcome.limit.is_some() {
+        return Ok(outcome);
+    }
     match outcome.status {
         Status::Missing | Status::NotBooted | Status::Host | Status::Unfinished => {
             Err(Failure::new(outcome.status, outcome.complaint))
@@ -253,6 +421,44 @@ fn fresh_key() -> Result<Key, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_cut_off_earlier_taken_for_another_run() {
+        assert!(begin_alike(b"abc", b"ab") && begin_alike(b"", b"x"));
+        assert!(!begin_alike(b"abc", b"ax"));
+    }
+
+    /// A run that used up its CPU time, having written that.
+    fn slow(transcript: &str) -> Outcome {
+        Outcome {
+            status: Status::Host,
+            exit: None,
+            limit: Some(Limit::Cpu),
+            transcript: transcript.into(),
+            delivered: None,
+            complaint: String::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_machine_that_never_started_taken_for_a_slow_solution() {
+        let workspace = Workspace::find().unwrap();
+        let court = Court::new(&workspace, Path::new("kit"), Trust::Own);
+        let blamed = court.blame(&mut slow("boot: starting 3 more CPUs\n"), Limit::Cpu, "");
+        assert_eq!(blamed.unwrap_err().status, Status::Host);
+    }
+
+    #[test]
+    fn a_slow_host_taken_for_a_slow_solution() {
+        let refused = fast_enough(slow("boot: x\nboot: ready\n")).unwrap_err();
+        assert!(refused.to_string().contains("too slow"), "{refused}");
+        let quick = Outcome {
+            status: Status::Success,
+            ..slow("")
+        };
+        assert!(fast_enough(quick).is_ok());
+    }
 
     #[test]
     fn forged_records_of_interrupts_that_are_believed() {

@@ -105,6 +105,8 @@ pub fn follow(args: &RunArgs) -> Result<Outcome, Failure> {
             .boot_timeout
             .map_or_else(|| options.patience(), Duration::from_secs),
         timeout: args.timeout.map(Duration::from_secs),
+        most: None,
+        files: Vec::new(),
         until_prompt: false,
     };
     let finished = prepared.boot(&options, session, initrd.path(), wiring);

@@ -1,7 +1,7 @@
 // lab: 4
 // tries: keep the CPU: enter a critical section and never leave it
-// stopped by: machine
-// says: the kernel stopped itself
+// stopped by: explorer
+// says: still in a critical section afterwards
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -61,9 +61,13 @@ pub fn set_hooks(hooks: &'static Hooks) {
 /// The first of every exception below 4 but the divide error. Returns whether it was handled.
 #[inline(always)]
 pub(crate) fn enter(frame: &mut Frame) -> bool {
-    if !matches!(frame.vector, DEBUG | NMI | BREAKPOINT) {
-        return false;
-    }
+    matches!(frame.vector, DEBUG | NMI | BREAKPOINT) && enter_debug(frame)
+}
+
+/// The rest of [`enter`]: a function of its own, so that interrupts do not save the registers that it needs.
+#[inline(never)]
+#[cfg_attr(target_os = "none", unsafe(link_section = ".text.entry"))]
+fn enter_debug(frame: &mut Frame) -> bool {
     let hooks = HOOKS.load(Acquire);
     if hooks.is_null() {
         return false;

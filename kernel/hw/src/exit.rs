@@ -69,6 +69,8 @@ impl Write for Log {
 }
 
 fn end_bochs(status: Status) {
+    // Bochs ends at once, with what its UART has not sent yet.
+    crate::uart::COM1.drain();
     let _ = writeln!(Log, "kernel: status {}", status.of_qemu());
     for &byte in BOCHS_END {
         // SAFETY: this ends everything, which is what the caller asked for.

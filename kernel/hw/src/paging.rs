@@ -103,6 +103,9 @@ fn load_root(root: u64, user: u64, pcid: Pcid, keep: bool) {
     let value = cr3(root, pcid, keep);
     // SAFETY: the table maps the kernel's half as every other one does; bit 63 and the PCID are there with PCIDs only.
     unsafe { asm!("mov cr3, {}", in(reg) value, options(nostack, preserves_flags)) };
+    if value & crate::tlb::KEEP != 0 {
+        crate::percpu::count(crate::percpu::Counter::Cr3Kept, 1);
+    }
     // At once: put off to the way out it would be lost with a switch before that, and the next activation keeps.
     if user != 0 && !keep && crate::tlb::mode().has_pcid() {
         crate::tlb::flush_user_pcid();

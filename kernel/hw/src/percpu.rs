@@ -91,11 +91,21 @@ pub enum Counter {
     Invlpgs,
     /// Flushes of a whole space, or of everything, by shootdowns.
     Flushes,
+    /// INVPCIDs of type 0: a page of a PCID. This and the next three count every one that is executed, whatever for.
+    Invpcid0,
+    /// Type 1: a PCID.
+    Invpcid1,
+    /// Type 2: all, global translations too.
+    Invpcid2,
+    /// Type 3: all but global translations.
+    Invpcid3,
+    /// Switches of spaces whose CR3 write has bit 63 set, so that what the PCID tags is kept.
+    Cr3Kept,
 }
 
 impl Counter {
     /// How many counters there are.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 19;
     /// Every counter with the name it is shown under.
     pub const NAMES: [(Counter, &'static str); Counter::COUNT] = [
         (Counter::IpisSent, "ipis-sent"),
@@ -112,6 +122,11 @@ impl Counter {
         (Counter::Resent, "resent"),
         (Counter::Invlpgs, "invlpgs"),
         (Counter::Flushes, "flushes"),
+        (Counter::Invpcid0, "invpcid-0"),
+        (Counter::Invpcid1, "invpcid-1"),
+        (Counter::Invpcid2, "invpcid-2"),
+        (Counter::Invpcid3, "invpcid-3"),
+        (Counter::Cr3Kept, "cr3-kept"),
     ];
 }
 
@@ -317,55 +332,62 @@ macro_rules! pass_point {
     };
 }
 
-/// Counts a passage of `point` on this CPU. Returns `go`, or what `armed` returns if the point is
-/// armed there: three instructions where the point is known, of which two ask.
+/// Counts a passage of `point` on this CPU. Returns whether the point is armed there: three
+/// instructions where the point is known, of which two ask.
+///
+/// What it decides is a branch in the caller, not a closure: what a closure captures would be
+/// written to memory on the way that is not armed too.
 #[inline(always)]
-pub fn pass<T>(point: Point, go: T, armed: impl FnOnce() -> T) -> T {
+#[must_use]
+pub fn pass(point: Point) -> bool {
     /// One arm for each point, since the instructions hold its number.
     macro_rules! arms {
         ($($name:ident)*) => {
             match point {
                 $(Point::$name => pass_point!(Point::$name, {
                     cold_path();
-                    return armed();
+                    return true;
                 }),)*
             }
         };
     }
     arms!(Pin Publish Generation Zero Send LocalInvalidate Wait Done Notice Copy Acknowledge
         Invalidate Return PteStore Activate);
-    go
+    false
 }
 
 /// In the bits that [`Local::arm`] sets: this CPU records what is not a point.
 pub const TRACED: u32 = 1 << 31;
 
-/// Does `traced` if this CPU records: two instructions to ask.
+/// Whether this CPU records: two instructions to ask.
 #[inline(always)]
-pub fn if_traced(traced: impl FnOnce()) {
+#[must_use]
+pub fn traced() -> bool {
     // SAFETY: one instruction that looks at this CPU's own bits, and a jump.
     unsafe {
         asm!("test dword ptr gs:[{}], {}", "jnz {}",
             const offset_of!(Local, armed), const TRACED,
             label {
                 cold_path();
-                traced();
+                return true;
             }, options(nostack, readonly));
     }
+    false
 }
 
-/// Does `attend` if this CPU does more at armed points than to record them, else `record`.
+/// Whether this CPU does more at armed points than to record them.
 #[inline(always)]
-pub fn if_attentive<T>(attend: impl FnOnce() -> T, record: impl FnOnce() -> T) -> T {
+#[must_use]
+pub fn attentive() -> bool {
     // SAFETY: one instruction that looks at this CPU's own word, and a jump.
     unsafe {
         asm!("cmp dword ptr gs:[{}], 0", "jnz {}", const offset_of!(Local, attentive),
             label {
                 cold_path();
-                return attend();
+                return true;
             }, options(nostack, readonly));
     }
-    record()
+    false
 }
 
 /// Adds to a counter whose number is known when this is compiled.
@@ -397,6 +419,11 @@ pub fn count(counter: Counter, amount: u64) {
         Counter::Resent => add_to!(Counter::Resent, amount),
         Counter::Invlpgs => add_to!(Counter::Invlpgs, amount),
         Counter::Flushes => add_to!(Counter::Flushes, amount),
+        Counter::Invpcid0 => add_to!(Counter::Invpcid0, amount),
+        Counter::Invpcid1 => add_to!(Counter::Invpcid1, amount),
+        Counter::Invpcid2 => add_to!(Counter::Invpcid2, amount),
+        Counter::Invpcid3 => add_to!(Counter::Invpcid3, amount),
+        Counter::Cr3Kept => add_to!(Counter::Cr3Kept, amount),
     }
 }
 
@@ -412,8 +439,8 @@ impl Local {
     }
 
     /// Has this CPU do more than count at the points whose bits (`1 << point`) are set, and
-    /// record what is not a point if [`TRACED`] is: see [`pass`] and [`if_traced`]. `attentive`
-    /// is what [`if_attentive`] asks. One caller at a time.
+    /// record what is not a point if [`TRACED`] is: see [`pass`] and [`traced`]. `attentive` is
+    /// what [`attentive`] returns. One caller at a time.
     pub fn arm(&self, bits: u32, attentive: bool) {
         // A CPU that is not attentive records whatever point is armed: so it is attentive for as
         // long as any but a recorded one is.

@@ -1,5 +1,6 @@
 //! The instructions that invalidate translations on this CPU, and the ones that show what it holds.
 
+use crate::percpu::{Counter, count};
 use core::arch::asm;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use shootdown::{Invpcid, Mode, Pcid};
@@ -74,11 +75,11 @@ pub fn invpcid(what: Invpcid) {
         "INVPCID was asked for in mode {}",
         mode()
     );
-    let (kind, pcid, address): (u64, Pcid, u64) = match what {
-        Invpcid::Address(pcid, address) => (0, pcid, address),
-        Invpcid::Context(pcid) => (1, pcid, 0),
-        Invpcid::AllWithGlobal => (2, Pcid::KERNEL, 0),
-        Invpcid::AllButGlobal => (3, Pcid::KERNEL, 0),
+    let (kind, counter, pcid, address): (u64, _, Pcid, u64) = match what {
+        Invpcid::Address(pcid, address) => (0, Counter::Invpcid0, pcid, address),
+        Invpcid::Context(pcid) => (1, Counter::Invpcid1, pcid, 0),
+        Invpcid::AllWithGlobal => (2, Counter::Invpcid2, Pcid::KERNEL, 0),
+        Invpcid::AllButGlobal => (3, Counter::Invpcid3, Pcid::KERNEL, 0),
     };
     assert!(
         pcid.0 < 0x1000 && crate::debug::memory::is_canonical(address),
@@ -90,6 +91,7 @@ pub fn invpcid(what: Invpcid) {
         asm!("invpcid {}, [{}]", in(reg) kind, in(reg) &raw const descriptor,
             options(nostack, preserves_flags, readonly));
     }
+    count(counter, 1);
 }
 
 /// Without INVPCID: forgets the page at `address` in the current space's user PCID, by an INVLPG on its user tables.

@@ -56,7 +56,8 @@ pub struct Raw {
 #[repr(C)]
 pub(crate) struct Ring([Words; CAPACITY as usize]);
 
-/// Where CPUs record that have no ring of their own. Nobody reads it.
+/// Where CPUs record that have no ring of their own: as a rule none. Nobody reads it. `link.ld` says why it lies apart.
+#[cfg_attr(target_os = "none", unsafe(link_section = ".bss.untouched"))]
 static NOBODYS: Ring = Ring([const { Words::at(0) }; CAPACITY as usize]);
 
 impl Words {

@@ -135,6 +135,20 @@ impl Uart {
     pub fn force_write(&self, bytes: &[u8]) {
         force(&mut Ports { base: self.base }, bytes);
     }
+
+    /// Waits until every byte that was written has left, for a million polls at most. For the machine's end, which may take
+    /// what is left with it.
+    pub(crate) fn drain(&self) {
+        let mut registers = Ports { base: self.base };
+        for _ in 0..FORCED_PATIENCE {
+            // SAFETY: the offset is the UART's; reading its line status loses at most error flags.
+            let status = unsafe { registers.read(offsets::LSR as u8) };
+            if status & LSR::TRANSMITTER_EMPTY.bits() != 0 {
+                break;
+            }
+            spin_loop();
+        }
+    }
 }
 
 /// [`Uart::force_write`] on any registers.

@@ -124,7 +124,7 @@ impl<M: Machine> GlobalLock<M> {
     fn wait(&self, m: &M, targets: CpuSet, generation: u32) -> Result<(), Abandoned> {
         for target in targets {
             let done = &self.done[target.index()].0;
-            m.spin_until(|| done.peek(Acquire) == generation)?;
+            m.spin_until(move || done.peek(Acquire) == generation)?;
         }
         Ok(())
     }

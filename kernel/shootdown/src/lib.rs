@@ -77,7 +77,7 @@ pub use machine::{
 pub use mode::{Features, Mode, Unsupported, Wanted};
 pub use operation::{Invpcid, Pcid, Tlb, perform};
 pub use point::Point;
-pub use protocol::{Protocol, RequestView, Settings};
+pub use protocol::{Protocol, RequestView, Settings, shoot_gathered};
 pub use queue::Queue;
 pub use request::{BadRequest, Operation, PAGE_SIZE, RANGE_LIMIT, Request, SpaceId};
 pub use scoreboard::Scoreboard;

@@ -129,7 +129,7 @@ fn only_with_pcids(method: &str) -> ! {
 pub fn perform<M: Tlb>(m: &M, request: &Request) {
     match request.operation() {
         Operation::Page => invalidate_page(m, request.space_id(), request.start()),
-        Operation::Range => invalidate_range(m, request),
+        Operation::Range => invalidate_range(m, request.space_id(), request.start(), request.end()),
         Operation::Space => invalidate_space(m, request.space_id()),
         Operation::Global => invalidate_all(m),
         Operation::Cache => m.flush_caches(),
@@ -138,29 +138,38 @@ pub fn perform<M: Tlb>(m: &M, request: &Request) {
 
 #[inline(always)]
 fn invalidate_page<M: Tlb>(m: &M, space: SpaceId, va: u64) {
-    let mode = m.mode();
-    if mode.has_user_pcid() && space == SpaceId::KERNEL {
+    if m.mode().has_user_pcid() {
+        invalidate_isolated_page(m, space, va);
+    } else {
+        m.invlpg(va);
+    }
+}
+
+/// Under page-table isolation: the page in the kernel's PCID and in the user's.
+#[inline(never)]
+fn invalidate_isolated_page<M: Tlb>(m: &M, space: SpaceId, va: u64) {
+    if space == SpaceId::KERNEL {
         return invalidate_all(m);
     }
     m.invlpg(va);
-    if mode.has_user_pcid() && m.current_space() == space {
-        match mode {
+    if m.current_space() == space {
+        match m.mode() {
             Mode::InvpcidPti => m.invpcid(Invpcid::Address(m.pcid(space).user(), va), space),
             _ => m.invlpg_user(va),
         }
     }
 }
 
-fn invalidate_range<M: Tlb>(m: &M, request: &Request) {
-    if m.mode().has_user_pcid() && request.space_id() == SpaceId::KERNEL {
+fn invalidate_range<M: Tlb>(m: &M, space: SpaceId, start: u64, end: u64) {
+    if m.mode().has_user_pcid() && space == SpaceId::KERNEL {
         return invalidate_all(m);
     }
     // `end` is exclusive, and the first page is done whatever it says (I17).
-    let mut va = request.start();
+    let mut va = start;
     loop {
-        invalidate_page(m, request.space_id(), va);
+        invalidate_page(m, space, va);
         va = va.wrapping_add(PAGE_SIZE);
-        if va >= request.end() {
+        if va >= end {
             break;
         }
     }

@@ -79,6 +79,42 @@ pub trait Protocol<M: Machine>: Sync {
     }
 }
 
+/// Performs several requests of one initiator, which all have to be done before it goes on: as many of them by one
+/// `shoot` as the protocol gathers, in their order.
+///
+/// # Errors
+/// [`Abandoned`] if a `shoot` was. Those before it are done.
+///
+/// # Panics
+/// If what the protocol gathers does not include what it is in place of.
+pub fn shoot_gathered<M: Machine>(
+    protocol: &(impl Protocol<M> + ?Sized),
+    requests: &[Request],
+    mut shoot: impl FnMut(Request) -> Result<(), Abandoned>,
+) -> Result<(), Abandoned> {
+    let Some((&first, rest)) = requests.split_first() else {
+        return Ok(());
+    };
+    let mut pending = first;
+    for next in rest {
+        match protocol.gather(&pending, next) {
+            Some(both) => {
+                assert!(
+                    both.includes(&pending) && both.includes(next),
+                    "gather: {both} does not include both {pending} and {next} (I17: every page that changed is \
+                     asked for)"
+                );
+                pending = both;
+            }
+            None => {
+                shoot(pending)?;
+                pending = *next;
+            }
+        }
+    }
+    shoot(pending)
+}
+
 /// A request's words as they stood.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RequestView {

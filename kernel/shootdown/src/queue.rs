@@ -164,7 +164,9 @@ impl<M: Machine> Queue<M> {
         for target in remote {
             let slot = &self.entry(target, me).slot;
             // Acquire: the target's reading of the request before this CPU's next writing of it.
-            if m.spin_until(|| slot.peek(Acquire) == generation).is_err() {
+            if m.spin_until(move || slot.peek(Acquire) == generation)
+                .is_err()
+            {
                 return self.give_up(me);
             }
         }
@@ -236,7 +238,7 @@ impl<M: Machine> Queue<M> {
         m.resend(late);
         for target in late {
             let slot = &self.entry(target, me).slot;
-            m.spin_until(|| slot.peek(Acquire) != 0)?;
+            m.spin_until(move || slot.peek(Acquire) != 0)?;
         }
         self.requests[me.index()].words.abandoned.store(0, Relaxed);
         Ok(())

@@ -224,7 +224,7 @@ impl<M: Machine> Scoreboard<M> {
         for target in remote {
             let slot = column.slot_of(target);
             // Acquire: the target's reading of the request before this CPU's next writing of it.
-            let waited = self.wait(m, me, || slot.peek(Acquire) == generation);
+            let waited = self.wait(m, me, move || slot.peek(Acquire) == generation);
             if waited.is_err() {
                 return self.give_up(me);
             }
@@ -236,7 +236,7 @@ impl<M: Machine> Scoreboard<M> {
     #[inline(always)]
     fn wait(&self, m: &M, me: CpuId, condition: impl FnMut() -> bool) -> Result<(), Abandoned> {
         if self.resend {
-            m.spin_resending(condition, || m.resend(self.outstanding_of(me)))
+            m.spin_resending(condition, move || m.resend(self.outstanding_of(me)))
         } else {
             m.spin_until(condition)
         }
@@ -268,7 +268,7 @@ impl<M: Machine> Scoreboard<M> {
         for target in late {
             let slot = column.slot_of(target);
             // This interrupt may be lost as the first one was.
-            self.wait(m, me, || slot.peek(Acquire) != 0)?;
+            self.wait(m, me, move || slot.peek(Acquire) != 0)?;
         }
         self.requests[me.index()].abandoned.store(0, Relaxed);
         Ok(())
@@ -330,16 +330,19 @@ impl<M: Machine> Protocol<M> for Scoreboard<M> {
     fn handle(&self, m: &M) -> u32 {
         let row = self.row(m.me());
         let mut served = 0;
-        let pending = || row.iter().position(|slot| slot.peek(Relaxed) == 0);
-        while let Some(initiator) = m.scan(pending) {
+        let pending = || {
+            let mut columns = row.iter().zip(&self.requests);
+            columns.find(|(slot, _)| slot.peek(Relaxed) == 0)
+        };
+        while let Some((slot, words)) = m.scan(pending) {
             // The request after the zero that announced it (I1).
             m.fence(Acquire);
-            let (request, generation) = self.requests[initiator].copy();
+            let (request, generation) = words.copy();
             // Acknowledge before invalidating (claim 5): the interrupted code does not run before
             // this handler has ended, so it cannot use what is about to be invalidated (I5).
             // Release: after the copy, for from here on the initiator may write its next request
             // (I4).
-            row[initiator].store(generation, Release);
+            slot.store(generation, Release);
             m.invalidate(&request);
             served += 1;
         }

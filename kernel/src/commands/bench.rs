@@ -247,6 +247,7 @@ fn by_protocol(output: &mut Output<'_>) -> Result<(), Failure> {
         "floor_ticks",
         "shootdown_ticks",
         "ratio",
+        "icr_writes",
     ]);
     for (name, measured) in measured {
         let measured = measured?
@@ -257,6 +258,7 @@ fn by_protocol(output: &mut Output<'_>) -> Result<(), Failure> {
             measured.floor.into(),
             measured.shootdown.into(),
             Value::ratio(measured.shootdown, measured.floor),
+            measured.icr_writes.into(),
         ]);
     }
     output.table("protocols", table);

@@ -90,10 +90,18 @@ const fn verdict(action: Action) -> Verdict {
 /// Spins for `ticks`, interrupts as they are.
 pub fn delay(ticks: u64) {
     let start = clock::now();
-    while clock::now().saturating_sub(start) < ticks {
-        spin_loop();
+    loop {
+        let left = ticks.saturating_sub(clock::now().saturating_sub(start));
+        match left {
+            0 => return,
+            1..LAST => spin_loop(),
+            _ => clock::compute(),
+        }
     }
 }
+
+/// How many ticks at the end of a [`delay`] are waited for in short turns, which end at the right moment.
+const LAST: u64 = 2000;
 
 /// Takes interrupts for `ticks` where there should be none, but no preemption: the scheduler may be
 /// in the middle of a switch.

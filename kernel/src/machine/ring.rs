@@ -54,7 +54,7 @@ fn note(low: u32, destination: u32) {
         0b10 => (online(), true),
         _ => (online().without(me), true),
     };
-    note_ipi(cpus, SHOOTDOWN, broadcast);
+    note_ipi(|| cpus, SHOOTDOWN, broadcast);
 }
 
 impl CommandRegister for Kernel {

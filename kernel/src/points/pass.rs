@@ -10,22 +10,20 @@ use evidence::{Event, Kind};
 use hw::{percpu, trace};
 use shootdown::{Destination, Point, Request};
 
-/// Passes `point`. Returns `go`, or what `reached` makes of it if more is to be done there than
-/// to record `operands`.
+/// What `reached` makes of an armed point, if more is to be done there than to record `operands`.
 #[inline(always)]
-fn pass<T: Copy>(
+fn at<T>(
     point: Point,
     go: T,
     operands: impl FnOnce() -> (u64, u64),
     reached: impl FnOnce() -> T,
 ) -> T {
-    percpu::pass(point, go, || {
-        percpu::if_attentive(reached, || {
-            let (a, b) = operands();
-            trace::record(Event::Point(point).code(), a, b);
-            go
-        })
-    })
+    if percpu::attentive() {
+        return reached();
+    }
+    let (a, b) = operands();
+    trace::record(Event::Point(point).code(), a, b);
+    go
 }
 
 /// Passes the point of an operation without operands. Returns whether it is skipped.
@@ -33,20 +31,23 @@ fn pass<T: Copy>(
 #[must_use]
 pub fn plain(point: Point) -> bool {
     #[cold]
-    fn skips(point: Point) -> bool {
-        reached(point, &Operation::Plain) == Verdict::Skip
+    #[inline(never)]
+    fn armed(point: Point) -> bool {
+        let skips = || reached(point, &Operation::Plain) == Verdict::Skip;
+        at(point, false, || (0, 0), skips)
     }
-    pass(point, false, || (0, 0), || skips(point))
+    percpu::pass(point) && armed(point)
 }
 
-/// Passes the point of a store of `value` in the word at `word`. Returns what is to be stored, if
+/// At the armed point of a store of `value` in the word at `word`. Returns what is to be stored, if
 /// anything. If this CPU is to be parked once that is done, `make` does it here.
-#[inline(always)]
+#[cold]
+#[inline(never)]
 #[must_use]
-pub fn store(point: Point, word: usize, value: u64, make: Option<&dyn Fn(u64)>) -> Option<u64> {
-    #[cold]
-    fn stored(point: Point, word: usize, value: u64, make: Option<&dyn Fn(u64)>) -> Option<u64> {
-        let value = match reached(point, &Operation::Store { word, value }) {
+pub fn stored(point: Point, word: usize, value: u64, make: Option<&dyn Fn(u64)>) -> Option<u64> {
+    let operation = |value| Operation::Store { word, value };
+    let attend = || {
+        let value = match reached(point, &operation(value)) {
             Verdict::Skip => return None,
             Verdict::Store(other) => other,
             _ => value,
@@ -54,27 +55,29 @@ pub fn store(point: Point, word: usize, value: u64, make: Option<&dyn Fn(u64)>) 
         match make {
             Some(make) if park::stops_behind(point) => {
                 make(value);
-                park::stored(point, &Operation::Store { word, value });
+                park::stored(point, &operation(value));
                 None
             }
             _ => Some(value),
         }
-    }
-    let operands = || (word as u64, value);
-    pass(point, Some(value), operands, || {
-        stored(point, word, value, make)
-    })
+    };
+    at(point, Some(value), || (word as u64, value), attend)
 }
 
 /// Passes the point of a load that found `value` in the word at `word`.
 #[inline(always)]
 pub fn load(point: Point, word: usize, value: u64) {
     #[cold]
-    fn loaded(point: Point, word: usize, value: u64) {
-        reached(point, &Operation::Load { word, value });
+    #[inline(never)]
+    fn armed(point: Point, word: usize, value: u64) {
+        let attend = || {
+            reached(point, &Operation::Load { word, value });
+        };
+        at(point, (), || (word as u64, value), attend);
     }
-    let operands = || (word as u64, value);
-    pass(point, (), operands, || loaded(point, word, value));
+    if percpu::pass(point) {
+        armed(point, word, value);
+    }
 }
 
 /// Passes the point of a send. Returns whether it is skipped.
@@ -82,10 +85,12 @@ pub fn load(point: Point, word: usize, value: u64) {
 #[must_use]
 pub fn send(to: Destination) -> bool {
     #[cold]
-    fn skips(to: Destination) -> bool {
-        reached(Point::Send, &Operation::Send(to)) == Verdict::Skip
+    #[inline(never)]
+    fn armed(to: Destination) -> bool {
+        let skips = || reached(Point::Send, &Operation::Send(to)) == Verdict::Skip;
+        at(Point::Send, false, || send_operands(to), skips)
     }
-    pass(Point::Send, false, || send_operands(to), || skips(to))
+    percpu::pass(Point::Send) && armed(to)
 }
 
 /// Passes the point of an invalidation. Returns whether `request` is still to be performed: not
@@ -94,50 +99,64 @@ pub fn send(to: Destination) -> bool {
 #[must_use]
 pub fn invalidate(point: Point, request: &Request, instead: fn(&Request)) -> bool {
     #[cold]
-    fn goes(point: Point, request: &Request, instead: fn(&Request)) -> bool {
-        match reached(point, &Operation::Invalidate(request)) {
+    #[inline(never)]
+    fn armed(point: Point, request: Request, instead: fn(&Request)) -> bool {
+        let attend = || match reached(point, &Operation::Invalidate(&request)) {
             Verdict::Skip => false,
             Verdict::Invalidate(other) => {
                 instead(&other);
                 false
             }
             _ => true,
-        }
+        };
+        at(point, true, || request_operands(&request), attend)
     }
-    let operands = || request_operands(request);
-    pass(point, true, operands, || goes(point, request, instead))
+    // By value: a request that a reference leads to has to lie in memory, armed or not.
+    !percpu::pass(point) || armed(point, *request, instead)
 }
 
 /// Passes the point of a change of page-table entries; see [`Event`] for the operands.
 #[inline(always)]
 pub fn pte_store(operands: impl Fn() -> (u64, u64)) {
     #[cold]
-    fn stores((a, b): (u64, u64)) {
-        reached(Point::PteStore, &Operation::Pte(a, b));
+    #[inline(never)]
+    fn armed(a: u64, b: u64) {
+        let attend = || {
+            reached(Point::PteStore, &Operation::Pte(a, b));
+        };
+        at(Point::PteStore, (), || (a, b), attend);
     }
-    pass(Point::PteStore, (), &operands, || stores(operands()));
+    if percpu::pass(Point::PteStore) {
+        let (a, b) = operands();
+        armed(a, b);
+    }
 }
 
 /// Records an event of this CPU, if CPUs record.
 #[inline(always)]
 pub fn note(kind: Kind, a: u64, b: u64) {
-    note_with(kind, || (a, b));
+    if percpu::traced() {
+        record(kind, a, b);
+    }
 }
 
 /// As [`note`]; the operands are computed only if they are recorded.
 #[inline(always)]
 pub fn note_with(kind: Kind, operands: impl FnOnce() -> (u64, u64)) {
-    percpu::if_traced(|| {
+    if percpu::traced() {
         let (a, b) = operands();
         record(kind, a, b);
-    });
+    }
 }
 
-/// Records an event of this CPU: for several at once, inside [`percpu::if_traced`].
+/// Records an event of this CPU: for several at once, if [`percpu::traced`].
 #[inline(always)]
 pub fn record(kind: Kind, a: u64, b: u64) {
     let code = Event::Kind(kind).code();
-    percpu::if_attentive(|| record_all(code, a, b), || trace::record(code, a, b));
+    match percpu::attentive() {
+        true => record_all(code, a, b),
+        false => trace::record(code, a, b),
+    }
 }
 
 /// Records an event, and sees to it that none is lost if none may be.

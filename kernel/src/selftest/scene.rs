@@ -8,7 +8,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::hint::spin_loop;
 use core::ops::Deref;
-use hw::clock::Deadline;
+use hw::clock::{Deadline, compute};
 use shootdown::{CpuId, CpuSet};
 
 /// How long a condition may take to come about, in microseconds of the machine's time. Nothing
@@ -136,7 +136,7 @@ pub fn doze_until(mut condition: impl FnMut() -> bool) -> bool {
 pub fn spin_until(mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Deadline::after_us(PATIENCE_US);
     // A wait that was to be short pauses each turn, so that a CPU that takes turns with this one
-    // can go on; a long one must come to its end some time (see `compute`).
+    // can go on; a long one must come to its end some time (see [`compute`]).
     let mut turns = 0_u64;
     while !condition() {
         if deadline.expired() {
@@ -154,15 +154,6 @@ pub fn spin_until(mut condition: impl FnMut() -> bool) -> bool {
 
 /// After how many turns a wait is no longer short.
 const SHORT: u64 = 10_000;
-
-/// Computes for about a microsecond without a `pause`, then pauses. For a thread that waits for its
-/// own CPU's timer: under icount a `pause` costs the host far more than the time that it takes up.
-pub fn compute() {
-    for turn in 0..256 {
-        core::hint::black_box(turn);
-    }
-    spin_loop();
-}
 
 /// An error for what has no words of its own.
 pub fn failed(what: &str, error: impl core::fmt::Debug) -> Unmet {

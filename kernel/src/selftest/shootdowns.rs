@@ -2,8 +2,8 @@
 
 use super::Unmet;
 use super::scene::{self, Scratch, begin, doze_until, ensure, failed, last_cpu, on, spin_until};
-use crate::machine;
-use crate::space::{self, Shoot};
+use crate::machine::{self, Kernel};
+use crate::space::{self, Shoot, Space};
 use alloc::sync::Arc;
 use core::sync::atomic::{
     AtomicU64,
@@ -12,7 +12,7 @@ use core::sync::atomic::{
 use hw::paging::Rights;
 use hw::phys::PAGE_SIZE;
 use hw::{percpu, probe};
-use shootdown::{CpuId, Request, Targets};
+use shootdown::{CpuId, Invpcid, Request, Targets, Tlb};
 
 /// Where the pages are: away from whatever the emulator's TLB would have to drop them for.
 const PAGE: u64 = 0x40_3000;
@@ -144,4 +144,48 @@ pub fn rights() -> Result<(), Unmet> {
         );
     }
     Ok(())
+}
+
+pub fn invpcid() -> Result<(), Unmet> {
+    if !hw::tlb::mode().features().invpcid {
+        return Err(Unmet::Skipped("INVPCID is not in use"));
+    }
+    let space = Scratch::new()?;
+    let id = space.id();
+    let pages = Arc::clone(&space);
+    on(last_cpu(), Some(&space), move || {
+        let pcid = || space::contexts().pcid(id, percpu::cpu());
+        forgets(&pages, "type 0", |page| Invpcid::Address(pcid(), page))?;
+        forgets(&pages, "type 1", |_| Invpcid::Context(pcid()))?;
+        forgets(&pages, "type 2", |_| Invpcid::AllWithGlobal)?;
+        forgets(&pages, "type 3", |_| Invpcid::AllButGlobal)
+    })?
+}
+
+/// Ensures that the INVPCID that `of` names for a page forgets that page's translation, which was seen to be stale before.
+/// On a CPU in `space`.
+fn forgets(space: &Arc<Space>, name: &str, of: impl Fn(u64) -> Invpcid) -> Result<(), Unmet> {
+    for attempt in 0..ATTEMPTS {
+        let page = PAGE + attempt * 7 * PAGE_SIZE;
+        let refused = |error| failed("the page tables", error);
+        let old = space.map(page, 1, Rights::USER_READ).map_err(refused)?;
+        let first = probe::read(page);
+        let new = space.remap(page, Shoot::Later).map_err(refused)?;
+        let second = probe::read(page);
+        Kernel.invpcid(of(page), space.id());
+        let third = probe::read(page);
+        let shot = space.shoot(Request::page(space.id(), page)?, Targets::Active);
+        ensure!(shot.is_ok(), "{name}: the shootdown was given up");
+        space.unmap(page, 1, Shoot::Now).map_err(refused)?;
+        ensure!(
+            first == Ok(old) && third == Ok(new),
+            "{name}: the reads before and after saw {first:x?} and {third:x?}, not {old:#x} and {new:#x}"
+        );
+        if second == Ok(old) {
+            return Ok(());
+        }
+    }
+    Err(Unmet::Failed(alloc::format!(
+        "{name}: no stale translation was seen in {ATTEMPTS} attempts, so none was forgotten"
+    )))
 }

@@ -1,7 +1,7 @@
 //! The scheduler's promises.
 
 use super::Unmet;
-use super::scene::{begin, compute, doze_until, ensure, last_cpu, on, others_and_last, spin_until};
+use super::scene::{begin, doze_until, ensure, last_cpu, on, others_and_last, spin_until};
 use crate::{job, thread};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -10,6 +10,7 @@ use core::sync::atomic::{
     AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
+use hw::clock::compute;
 use hw::percpu::{self, Counter};
 use hw::sync::Lock;
 use shootdown::{CpuId, CpuSet};

@@ -2,9 +2,9 @@
 
 use super::Unmet;
 use super::scene::{
-    Scratch, begin, ensure, need_early, need_slots, on, others_and_last, spin_until,
+    Scratch, begin, doze_until, ensure, need_early, need_slots, others_and_last, spin_until,
 };
-use crate::{protocols, thread};
+use crate::{park, protocols};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{
@@ -13,8 +13,7 @@ use core::sync::atomic::{
 };
 use hw::interrupts::Off;
 use hw::percpu::{self, Counter};
-use hw::phys::PAGE_SIZE;
-use shootdown::{CpuId, CpuSet, Point, RANGE_LIMIT, Request, Targets};
+use shootdown::{CpuId, CpuSet, Point, Request, Targets};
 
 /// Where nothing is mapped: the tests are about the asking, not about what is asked.
 const PAGE: u64 = 0x40_3000;
@@ -214,53 +213,72 @@ pub fn drain() -> Result<(), Unmet> {
     Ok(())
 }
 
-/// How often an acknowledgement is looked at, and how often it must come early: once might be
-/// chance, since a late one also comes a moment before the handler ends.
-const LOOKS: usize = 2_000;
-const EARLY: u64 = 16;
-/// Where the CPUs take turns, an initiator must not sleep through the target's work: a tick ends
-/// the target's turn. How long that work takes differs by emulator, and one that ticks faster than
-/// it can serve ticks gets nowhere: so these are tried in turn, in microseconds, and no tick at all.
-const GLANCES_US: [u64; 4] = [0, 10, 50, 250];
+/// A CPU that is to stand where it is about to invalidate, until this is dropped.
+struct Standing {
+    cpu: CpuId,
+    number: u32,
+}
 
+impl Standing {
+    fn begin(cpu: CpuId) -> Result<Standing, Unmet> {
+        let point = (Point::Invalidate, false);
+        let number = park::set(point, CpuSet::only(cpu), None, Some(1))
+            .map_err(|_| "there are too many breaks for another: break clear")?;
+        Ok(Standing { cpu, number })
+    }
+
+    /// Whether it has got there.
+    fn reached(&self) -> bool {
+        park::where_is(self.cpu).is_some_and(|parked| parked.point == Point::Invalidate)
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        // In this order: whoever goes on is not parked again.
+        park::clear(Some(self.number));
+        // Nobody else need hear of it.
+        park::tell(self.cpu);
+        park::proceed(CpuSet::only(self.cpu));
+        // A CPU that stands takes no other work.
+        doze_until(|| !park::parked().contains(self.cpu));
+    }
+}
+
+/// A target is parked before its first invalidation, whichever instruction that is. By then it must
+/// have acknowledged, and the initiator goes on while it stands there.
 pub fn early_ack() -> Result<(), Unmet> {
     let (others, target) = others_and_last(1)?;
     need_early()?;
     let space = Scratch::new()?;
     let initiator = others.into_iter().next().ok_or("there is no other CPU")?;
-    // As much work as one request can be: thousands of INVLPGs.
-    let request = Request::range(space.id(), PAGE, PAGE + (RANGE_LIMIT - 1) * PAGE_SIZE)?;
-    let early = on(initiator, Some(&space), move || {
-        let mut early = 0;
-        for glance in GLANCES_US.into_iter().cycle().take(LOOKS) {
-            let look = || acknowledged_early(request, target);
-            let was_early = if glance == 0 {
-                look()
-            } else {
-                thread::hurry(glance, look)
-            };
-            early += u64::from(was_early?);
-            if early == EARLY {
-                break;
-            }
-        }
-        Ok::<u64, Unmet>(early)
-    })??;
+    let request = Request::page(space.id(), PAGE)?;
+    let area = percpu::of(target);
+    let invalidated = || [Counter::Invlpgs, Counter::Flushes].map(|what| area.counted(what));
+    let before = (invalidated(), area.passed(Point::Acknowledge));
+    let standing = Standing::begin(target)?;
+    let asks = begin(initiator, Some(&space), move || {
+        shoot(request, CpuSet::only(target))
+    })?;
+    let reached = doze_until(|| standing.reached() || asks.is_done()) && standing.reached();
+    let acknowledged = area.passed(Point::Acknowledge) > before.1;
+    // Without an acknowledgement it would wait for as long as the target stands.
+    let went_on = reached && acknowledged && doze_until(|| asks.is_done());
+    let untouched = standing.reached() && invalidated() == before.0;
+    drop(standing);
+    asks.wait()??;
+    ensure!(reached, "CPU {target} does not invalidate");
     ensure!(
-        early == EARLY,
-        "in {LOOKS} shootdowns CPU {target} acknowledged only {early} times before it was done"
+        acknowledged,
+        "CPU {target} is about to invalidate, and has not acknowledged CPU {initiator}"
+    );
+    ensure!(
+        went_on,
+        "CPU {target} has acknowledged, but CPU {initiator} does not go on before it invalidates"
+    );
+    ensure!(
+        untouched,
+        "CPU {target} had invalidated something before CPU {initiator} went on"
     );
     Ok(())
-}
-
-/// Whether the handler on `target` still works when the initiator's wait is over.
-fn acknowledged_early(request: Request, target: CpuId) -> Result<bool, Unmet> {
-    let target_area = percpu::of(target);
-    let taken = target_area.counted(Counter::IpisReceived);
-    let returned = target_area.passed(Point::Return);
-    shoot(request, CpuSet::only(target))?;
-    let early = target_area.passed(Point::Return) == returned;
-    let ended = spin_until(|| target_area.counted(Counter::IpisReceived) > taken);
-    ensure!(ended, "the handler on CPU {target} does not end");
-    Ok(early)
 }

@@ -72,14 +72,24 @@ pub fn resume(cpus: CpuSet, flush: Flush) {
     wait_awake(cpus);
 }
 
+/// How long the first NMI is waited for that is to wake a CPU, in microseconds; each later one twice as long, up to the
+/// longest.
+const WAKING_US: core::ops::Range<u64> = 10..10_000;
+
 /// Waits until none of `cpus` rests.
 fn wait_awake(cpus: CpuSet) {
+    let mut wait = WAKING_US.start;
     while !cpus.and(resting()).is_empty() {
         for cpu in cpus.and(resting()) {
-            // It halts; an NMI that comes before it does so is followed by another.
+            // It halts; an NMI that comes before it does so is followed by another. Not at a fixed rate: on a slow
+            // machine they would keep the CPU from all else, and its trace would overflow with them.
             let _ = apic::send_nmi(hw::ap::apic_id(cpu));
         }
-        clock::spin_us(10);
+        let deadline = clock::Deadline::after_us(wait);
+        while !cpus.and(resting()).is_empty() && !deadline.expired() {
+            spin_loop();
+        }
+        wait = (2 * wait).min(WAKING_US.end);
     }
 }
 

@@ -58,22 +58,3 @@ pub fn contend() {
     }
     percpu::set_owed(true);
 }
-
-/// Ticks this CPU every `us` microseconds while `work` runs, which stays on it; then as before.
-///
-/// Where an emulator lets its CPUs take turns, an interrupt to one of them ends the others' turns:
-/// so this one sees what another is in the middle of.
-pub fn hurry<T>(us: u64, work: impl FnOnce() -> T) -> T {
-    super::pin();
-    timer::start_us(crate::machine::TIMER, Repeat::Periodic, us);
-    let result = work();
-    let off = hw::interrupts::Off::new();
-    if TICKING[percpu::cpu().index()].load(Relaxed) {
-        timer::start_us(crate::machine::TIMER, Repeat::Periodic, SLICE_US);
-    } else {
-        timer::stop();
-    }
-    super::unpin();
-    drop(off);
-    result
-}

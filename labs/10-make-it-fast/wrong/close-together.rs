@@ -45,7 +45,7 @@ impl Fast for Student {
         for target in asked.remote {
             let slot = slot_of(board, target, asked.me);
             if slot.peek(Acquire) != generation {
-                waited = waited.and_then(|()| m.spin_until(|| slot.peek(Acquire) == generation));
+                waited = waited.and_then(|()| m.spin_until(move || slot.peek(Acquire) == generation));
             }
         }
         m.unpin();
@@ -56,17 +56,16 @@ impl Fast for Student {
     fn handle<M: Machine>(m: &M, board: &Board<M>) -> u32 {
         let me = m.me();
         let pending = || {
-            let initiators = (0..board.cpus()).filter_map(CpuId::new);
-            initiators
-                .filter(|&initiator| initiator != me)
-                .find(|&initiator| slot_of(board, me, initiator).peek(Relaxed) == 0)
+            let others = (0..board.cpus()).filter_map(CpuId::new).filter(|&other| other != me);
+            let mut slots = others.map(|initiator| (initiator, slot_of(board, me, initiator)));
+            slots.find(|(_, slot)| slot.peek(Relaxed) == 0)
         };
         let mut served = 0;
-        while let Some(initiator) = m.scan(pending) {
+        while let Some((initiator, slot)) = m.scan(pending) {
             m.fence(Acquire);
             let (request, generation) = board.request(initiator).copy();
             // Before the work: the initiator goes on meanwhile.
-            slot_of(board, me, initiator).store(generation, Release);
+            slot.store(generation, Release);
             m.invalidate(&request);
             // Nobody here uses the space: the next shootdown need not ask.
             m.leave_if_lazy();

@@ -292,8 +292,7 @@ system {
 
     Pcids "pcids" in Memory, "Show how translations are tagged, and the PCIDs of each CPU"
     { cpu: Option<CpuId> = Arg::positional("CPU", Kind::Cpu, "the CPU; else all"); }
-    details "The mode was chosen at start by what the CPU has; `--append nopcid`, `noinvpcid`, `pti` and \
-        `mode=NAME` choose otherwise. A row a CPU and space: the PCID that the space has there, and its \
+    details "The mode was chosen at start by what the CPU has; words of the kernel's command line choose otherwise. A row a CPU and space: the PCID that the space has there, and its \
         generation. The space is kept in the TLB when the CPU comes back to it if that generation is the \
         CPU's present one; a shootdown clears it on every CPU. Under page-table isolation ring 3 has \
         tables of its own, under the PCID with 0x800 added; a flush of that may be put off to the way out."

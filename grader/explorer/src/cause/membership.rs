@@ -94,12 +94,7 @@ impl<'s> Members<'s> {
             Op::Load { word, .. } => self.loads(words, cpu, word, answer),
             Op::Modify { word, change, .. } if word == words.active => {
                 self.active = CpuSet::from_bits(change.apply(answer));
-                (own.inside && !self.active.contains(cpu)).then(|| {
-                    let words = format!(
-                        "CPU {cpu} left the active set while CR3 still held the space's tables"
-                    );
-                    (8, words)
-                })
+                self.left_out(cpu)
             }
             Op::SetCurrent(_) => {
                 own.loading = false;
@@ -108,6 +103,21 @@ impl<'s> Members<'s> {
             Op::LoadCr3 { space, keep, .. } => self.switches(words, cpu, space, keep),
             _ => None,
         }
+    }
+
+    /// `cpu` has changed the active set: who is in the space is in the set.
+    fn left_out(&self, cpu: CpuId) -> Option<(u8, String)> {
+        let mut all = CpuSet::first(self.cpus.len()).into_iter();
+        let out =
+            all.find(|&other| self.cpus[other.index()].inside && !self.active.contains(other))?;
+        let words = if out == cpu {
+            format!("CPU {cpu} left the active set while CR3 still held the space's tables")
+        } else {
+            format!(
+                "CPU {cpu} took CPU {out} out of the active set while CR3 there held the space's tables"
+            )
+        };
+        Some((8, words))
     }
 
     fn stores(

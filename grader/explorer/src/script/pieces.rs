@@ -2,8 +2,8 @@
 
 use crate::addressing::Switching;
 use crate::calls::Call;
-use crate::machine::Scene;
 use crate::op::{Fence, Op, WordId};
+use crate::scene::Scene;
 use crate::story::{Story, What};
 use shootdown::Point;
 
@@ -137,6 +137,9 @@ fn refuse(scene: &Scene) -> Result<(), Unforced> {
         "this scene has PCIDs, which the emulator has not"
     } else if switching.is_some() {
         "in this scene CPUs switch between spaces, which nothing but the scheduler makes them do"
+    } else if scene.gathers() {
+        "in this scene several changes are shot down at once as the protocol gathers them, which no command of the \
+         shell asks for"
     } else if scene.global {
         "this scene's page is the kernel's, which Bochs holds to its rules and QEMU does not: see `help kpage`"
     } else {

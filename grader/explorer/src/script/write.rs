@@ -4,10 +4,10 @@ use super::About;
 use super::pieces::{Piece, Start, Thing, Unforced};
 use crate::code::Source;
 use crate::host::address;
-use crate::machine::Violation;
 use crate::op::Op;
 use crate::report;
 use crate::story::{Moment, What};
+use crate::violation::Violation;
 use shootdown::{CpuId, CpuSet, Point};
 use std::fmt::Write;
 

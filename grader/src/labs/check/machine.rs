@@ -6,11 +6,14 @@ use super::{Outcome, Solution, Told, failed, not_built, tail, unmet, within};
 use serde_json::Value;
 
 use crate::labs::court::Judged;
-use crate::labs::rig::Rig;
 use crate::labs::see::{self, Run};
-use crate::labs::{Check, Kind, Manifest, existing, failure};
+use crate::labs::{Check, Kind, Manifest, existing, kernel_with};
 use crate::machine::Machine;
 use crate::status::{Doing, Failure, Status};
+
+/// What hardware makes of a write of the interrupt command register, which the emulator counts as one instruction: in
+/// instructions, roughly. In a virtual machine it is ten times that.
+const ICR_WRITE: u64 = 200;
 
 impl Solution<'_> {
     /// Whether the check's script succeeds in the kernel, and the judge finds nothing.
@@ -33,6 +36,7 @@ impl Solution<'_> {
         if let Some(seen) = judged.doubt {
             return Ok(failed(Told {
                 seen,
+                picture: tail(&judged.outcome.transcript),
                 again,
                 ..Told::default()
             }));
@@ -80,10 +84,9 @@ impl Solution<'_> {
             check.mutant.as_deref().unwrap_or_default(),
         );
         let manifest = Manifest::read(self.workspace)?;
-        let file = existing(&self.workspace.root.join("labs").join(mutant))?;
+        let file = existing(&self.workspace.labs().join(mutant))?;
         let slot = format!("lab-{}-{}", self.lab.number, check.id);
-        let rig = Rig::new(&self.shared, manifest.lab(of)?, &file, &slot)?;
-        let kernel = rig.kernel().map_err(failure)?;
+        let kernel = kernel_with(&self.shared, manifest.lab(of)?, &file, &slot)?;
         let judged = self
             .court
             .judged(self.machine_for(check, kernel), &self.script()?)?;
@@ -95,6 +98,14 @@ impl Solution<'_> {
         let Judged {
             outcome, verdict, ..
         } = judged;
+        if outcome.limit.is_some() {
+            return Ok(failed(Told {
+                seen: outcome.complaint,
+                picture: tail(&outcome.transcript),
+                again,
+                ..Told::default()
+            }));
+        }
         let finding = verdict.findings.first();
         let succeeded = outcome.status == Status::Success && finding.is_none();
         Ok(match (check.kind, succeeded) {
@@ -152,7 +163,7 @@ impl Solution<'_> {
         })
     }
 
-    /// Whether a shootdown takes few instructions.
+    /// Whether a shootdown takes few instructions, [`ICR_WRITE`] for each write of the interrupt command register.
     pub(super) fn instructions(&mut self, check: &Check) -> Result<Outcome, Failure> {
         let kernel = match self.kernel() {
             Ok(kernel) => kernel,
@@ -167,23 +178,29 @@ impl Solution<'_> {
             .and_then(|line| line["protocols"].as_array());
         let of = |name: &str| {
             let row = rows?.iter().find(|row| row["protocol"] == name)?;
-            row["shootdown_ticks"].as_u64().filter(|&ticks| ticks > 0)
+            let ticks = row["shootdown_ticks"].as_u64().filter(|&ticks| ticks > 0)?;
+            let writes = row["icr_writes"].as_u64()?;
+            Some((ticks + ICR_WRITE * writes, ticks, writes))
         };
-        let (Some(ticks), Some(own)) = (of("student"), of("scoreboard")) else {
+        let (Some((cost, ticks, writes)), Some((own, ..))) = (of("student"), of("scoreboard"))
+        else {
             return Ok(failed(Told {
                 seen: format!("the kernel's benchmark did not end: {}", outcome.complaint),
                 picture: tail(&outcome.transcript),
                 ..Told::default()
             }));
         };
-        self.instructions = Some(ticks);
+        self.instructions = Some(cost);
         let again = format!(
             "cargo kit run --lab {} --solution {} --deterministic --command 'bench protocols'",
             self.lab.number,
             self.shown()
         );
-        let percent = ticks * 100 / own;
-        let seen = format!("{ticks} instructions a shootdown, {percent} % of the kit's own");
+        let percent = cost * 100 / own;
+        let seen = format!(
+            "{ticks} instructions and {writes} writes of the command register a shootdown: {percent} % of what the \
+             kit's own costs"
+        );
         Ok(within(
             check,
             percent,
