@@ -15,8 +15,9 @@ use crate::console::connect;
 use crate::evidence;
 use crate::image::{self, Contents, Firmware};
 use crate::kernel::Kernel;
+use crate::kvm;
 use crate::labs;
-use crate::options::{Board, Boot, MachineOptions};
+use crate::options::{Accel, Board, Boot, MachineOptions};
 use crate::setup::{self, GRUB, OVMF, Policy};
 use crate::status::{Failure, Status};
 use crate::wiring::{Finished, Wiring};
@@ -304,6 +305,9 @@ impl Prepared {
         initrd: &Path,
         disk: &Option<TempDir>,
     ) -> Result<Vec<OsString>, Failure> {
+        if options.accel == Accel::Kvm {
+            kvm::check(options)?;
+        }
         let file = disk.as_ref().map(disk_in);
         let medium = match &file {
             Some(file) => Medium::Disk(file),
