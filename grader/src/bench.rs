@@ -1,5 +1,5 @@
-//! `kit bench`: what the kernel measures on itself for several CPU counts, how fast machines start, how fast
-//! gdb's questions are answered, how fast the explorer is, how fast the viewer draws, and what grading takes.
+//! `kit bench`: what the kernel measures on itself for several CPU counts, how fast machines start, what
+//! KVM's hypercall costs, how fast gdb's questions are answered, how fast the explorer is, how fast the viewer draws, and what grading takes.
 //!
 //! Instructions are counted, so a guest number is the same on every host. Times of the host are only
 //! comparable within one run, so each is printed as a ratio to the first.
@@ -7,6 +7,7 @@
 mod explorer;
 mod gdb;
 mod grading;
+pub mod transports;
 mod viewer;
 
 use std::collections::BTreeMap;
@@ -63,6 +64,8 @@ pub enum What {
     Start,
     /// What the kernel measures on itself
     Guest,
+    /// What sending by KVM's hypercall costs against the local APIC, where this host's KVM takes it
+    Transports,
     /// How fast gdb's questions are answered
     Gdb,
     /// How many states a second the explorer looks at
@@ -89,6 +92,9 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
         false => Vec::new(),
     };
     let guest = asked(What::Guest).then(|| guests(&machine)).transpose()?;
+    let transports = asked(What::Transports)
+        .then(|| transports::measure(&machine))
+        .transpose()?;
     let stub = asked(What::Gdb).then(|| gdb::measure(&kit)).transpose()?;
     let explorer = asked(What::Explorer).then(explorer::measure);
     let viewer = asked(What::Viewer)
@@ -111,7 +117,8 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
         let start = start_object(&start);
         println!(
             "{}",
-            json!({ "start_to_prompt": start, "guest": guest, "gdb": stub,
+            json!({ "start_to_prompt": start, "guest": guest,
+                "transports": transports.map(|transports| transports.json()), "gdb": stub,
                 "explorer": explorer.map(|explorer| explorer.json()),
                 "viewer": viewer.map(|viewer| viewer.json()),
                 "grading": grading.map(|grading| grading.json()),
@@ -124,6 +131,9 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     }
     if let Some(guest) = &guest {
         print_guests(guest);
+    }
+    if let Some(transports) = &transports {
+        transports.print();
     }
     if let Some(stub) = &stub {
         stub.print();

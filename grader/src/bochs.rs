@@ -149,6 +149,15 @@ impl Place {
         self.file("log")
     }
 
+    /// Whether Bochs has lost the race for a port: two that start at once both bind one, as they allow each other to, and
+    /// the second to listen there gives up. `None` before it has said anything.
+    #[must_use]
+    pub fn lost_its_port(&self) -> Option<bool> {
+        let log = fs::read(self.log()).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        (!log.is_empty()).then(|| log.contains(NO_PORT))
+    }
+
     /// How the machine ended: what the kernel wrote into the log goes before what Bochs says.
     #[must_use]
     pub fn exit(&self, bochs: MachineExit) -> MachineExit {
@@ -190,6 +199,8 @@ impl Place {
 
 /// How a line of the log begins that says why Bochs gave up.
 const PANIC: &str = ">>PANIC<<";
+/// What it says then if it found no port for its display, which is a server.
+const NO_PORT: &str = "RFB could not bind any port";
 /// How the kernel's line in the log ends.
 const STATUS: &str = "kernel: status ";
 /// What Bochs says of a triple fault.

@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use crate::bochs::{Line, Place};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -136,6 +138,23 @@ impl Emulator {
             self.exit = status.map(|status| self.files.collect(MachineExit::from(status)));
         }
         self.exit
+    }
+
+    /// Whether this is a Bochs that ends at its start, since another started at the same time. Waits until it has said
+    /// anything, or ended.
+    pub fn lost_its_port(&mut self) -> bool {
+        loop {
+            let Files::Bochs { place, .. } = &self.files else {
+                return false;
+            };
+            if let Some(lost) = place.lost_its_port() {
+                return lost;
+            }
+            if self.exit().is_some() {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// What the emulator says of its end besides its messages, if that was none of the kernel's.

@@ -68,7 +68,7 @@ pub fn arguments(
     medium: Medium<'_>,
 ) -> Result<Vec<OsString>, Failure> {
     if options.accel == Accel::Kvm {
-        kvm::check(options)?;
+        kvm::refuse(options)?;
     }
     if options.deterministic && options.threads == Threads::Multi {
         return Err(Failure::new(

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::machine::Machine;
 use crate::options::Apic;
 use crate::say;
-use crate::setup::{self, Policy, Toolchain};
+use crate::setup::{self, Policy, Toolchain, in_path};
 use crate::status::{Failure, Status};
 use crate::workspace::Workspace;
 
@@ -230,7 +230,17 @@ fn cores() -> Finding {
 
 fn kvm() -> Finding {
     let found = match crate::kvm::lacks() {
-        None => "there, for --accel kvm only: stale translations may not show under it".to_owned(),
+        None => format!(
+            "there, for --accel kvm only: stale translations may not show under it; {}",
+            match in_path("qemu-system-x86_64").map(|qemu| crate::kvm::offers_hypercall(&qemu)) {
+                Some(Ok(true)) =>
+                    "it says that it offers the hypercall that sends interrupts (the shell's `transport` \
+                     tells whether it takes it)",
+                Some(Ok(false)) => "it does not offer the hypercall that sends interrupts",
+                Some(Err(_)) | None =>
+                    "whether it offers the hypercall that sends interrupts, QEMU does not tell",
+            }
+        ),
         Some(why) => format!("{why}; none is needed"),
     };
     Finding::useful("kvm", Ok(found), "", "")

@@ -15,8 +15,9 @@ use crate::console::connect;
 use crate::evidence;
 use crate::image::{self, Contents, Firmware};
 use crate::kernel::Kernel;
+use crate::kvm;
 use crate::labs;
-use crate::options::{Board, Boot, MachineOptions};
+use crate::options::{Accel, Board, Boot, MachineOptions};
 use crate::setup::{self, GRUB, OVMF, Policy};
 use crate::status::{Failure, Status};
 use crate::wiring::{Finished, Wiring};
@@ -36,6 +37,9 @@ pub const MACHINE: Limits = Limits {
 
 /// How large such a machine's evidence may become, in bytes: eight times as large as any lab's.
 pub const EVIDENCE: u64 = 4 << 20;
+
+/// How often Bochs is started again that lost a race for its port to another.
+const RACES: usize = 10;
 
 /// Holding one means everything is there to boot a machine: the emulator, and a kernel built from the sources as
 /// they were when it was made.
@@ -219,17 +223,26 @@ impl Prepared {
         initrd: &Path,
     ) -> Result<Emulator, Failure> {
         bochs::check(options)?;
-        let place = Place::new(&self.workspace.own_dir()?)?;
-        self.disk(options, session, initrd, &place.image())?;
-        let line = Line::new()?;
-        let arguments = place.configure(options, &line.name)?;
-        let files = Files::Bochs {
-            place,
-            line,
-            evidence: options.evidence.clone(),
-            cpus: options.cpus,
+        let start = || {
+            let place = Place::new(&self.workspace.own_dir()?)?;
+            self.disk(options, session, initrd, &place.image())?;
+            let line = Line::new()?;
+            let arguments = place.configure(options, &line.name)?;
+            let files = Files::Bochs {
+                place,
+                line,
+                evidence: options.evidence.clone(),
+                cpus: options.cpus,
+            };
+            Emulator::start(&self.launcher, None, &self.emulator, &arguments, files)
         };
-        Emulator::start(&self.launcher, None, &self.emulator, &arguments, files)
+        for _ in 0..RACES {
+            let mut bochs = start()?;
+            if !bochs.lost_its_port() {
+                return Ok(bochs);
+            }
+        }
+        start()
     }
 
     /// Writes a disk for the run.
@@ -292,6 +305,9 @@ impl Prepared {
         initrd: &Path,
         disk: &Option<TempDir>,
     ) -> Result<Vec<OsString>, Failure> {
+        if options.accel == Accel::Kvm {
+            kvm::check(options)?;
+        }
         let file = disk.as_ref().map(disk_in);
         let medium = match &file {
             Some(file) => Medium::Disk(file),

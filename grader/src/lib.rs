@@ -40,6 +40,7 @@ pub mod machine;
 pub mod machines;
 pub mod model;
 pub mod mutate;
+pub mod nested;
 pub mod options;
 pub mod output;
 pub mod run;

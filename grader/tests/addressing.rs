@@ -1,13 +1,9 @@
-//! How translations are tagged and interrupts sent, where that is not the plain way: Bochs has PCIDs and INVPCID, and
-//! KVM a hypercall. That a forgotten flush of what an inactive PCID tags shows, no emulator can say, since each drops it
+//! How translations are tagged, where that is not the plain way: Bochs has PCIDs and INVPCID. That a forgotten flush of what an inactive PCID tags shows, no emulator can say, since each drops it
 //! anyway: the explorer's scenes do (`grader/MACHINES.md`).
 
 mod common;
 
-use std::io::{Write, stderr};
-
 use common::{KIT, succeed};
-use grader::kvm;
 use grader::machine::Machine;
 use grader::options::Board;
 use serde_json::Value;
@@ -230,32 +226,5 @@ fn what_was_asked_for_and_is_not_there_without_a_word() {
     says(
         Machine::new(KIT).word("pcids=8"),
         "boot: pcids is left out: there are no PCIDs in mode plain\n",
-    );
-}
-
-/// Says that a test did not run: past what catches a passing test's output.
-fn did_not_run(why: &str) {
-    let _ = writeln!(stderr(), "DID NOT RUN: KVM's hypercall: {why}");
-}
-
-#[test]
-fn interrupts_by_hypercall_that_do_not_arrive() {
-    if let Some(why) = kvm::lacks() {
-        return did_not_run(&why);
-    }
-    let machine = Machine::new(KIT).kvm();
-    let outcome = succeed(&machine, "transport\n");
-    let row = outcome
-        .transcript
-        .lines()
-        .find(|line| line.starts_with("kvm "))
-        .unwrap();
-    if row.contains("does not offer") {
-        return did_not_run("this host's KVM does not offer it");
-    }
-    succeed(
-        &machine,
-        "map 0x400000\nread 0x400000 on all\nremap 0x400000\nread 0x400000 on all\n\
-         expect all last.verdict == fresh\nbench transports\ntransport x2apic\nremap 0x400000\n",
     );
 }

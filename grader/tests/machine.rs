@@ -252,3 +252,39 @@ fn leaving_the_shell_with_the_wrong_status() {
     piped(b"quit\n").expect(0, &[]);
     piped(b"quit 1\n").expect(1, &[]);
 }
+
+/// Bochs, but the first to start says what one says that started at the same time as another.
+const RACING: &str = r#"#!/bin/sh
+if [ ! -e "${0%/*}/lost" ]; then
+    touch "${0%/*}/lost"
+    log=$(sed -n 's/^log: //p' "$3")
+    echo '00000000000p[RFB   ] >>PANIC<< RFB could not bind any port between 5900 and 5949' > "$log"
+    exit 1
+fi
+PATH=${PATH#*:}
+exec bochs-bin "$@"
+"#;
+
+#[test]
+fn a_bochs_that_loses_the_race_for_a_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("bochs-bin");
+    // Through a child: a file that another test's child holds open for writing cannot be executed.
+    let made = Command::new("sh")
+        .args(["-c", "printf %s \"$2\" > \"$1\" && chmod +x \"$1\"", "sh"])
+        .arg(&program)
+        .arg(RACING)
+        .status();
+    assert!(made.unwrap().success());
+    let path = std::env::var("PATH").unwrap();
+    let ran = Ran::from(
+        Command::new(KIT)
+            .args(["run", "--machine", "bochs", "--command", "version"])
+            .env("PATH", format!("{}:{path}", folder.path().display()))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap(),
+    );
+    ran.expect(0, &[]);
+    assert!(folder.path().join("lost").exists());
+}

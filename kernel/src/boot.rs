@@ -136,7 +136,9 @@ fn start_machine(boot: BootInfo, options: Options, addressing: Features) -> Fact
     let apic = choose_mode(options.apic);
     apic::enable(apic);
     ap::set_boot_id(apic::id());
-    transports::init(options.transport);
+    if let Some(lack) = transports::init(options.transport) {
+        println!("boot: interrupts are sent by the local APIC: {lack}");
+    }
     pic::init(1 << uart::COM1.irq());
     let calibration = apic::timer::calibrate(platform.pm_timer);
     watchdog::set_after(match options.patience_turns {
@@ -161,9 +163,13 @@ fn start_machine(boot: BootInfo, options: Options, addressing: Features) -> Fact
     open_channel(&options, others.len() + 1, apic);
     let missing = start_others(&others);
     println!(
-        "boot: {} of {} CPUs, {apic}, {} MiB free",
+        "boot: {} of {} CPUs, {apic}{}, {} MiB free",
         machine::online().len(),
         others.len() + 1,
+        match transports::by_hypercall() {
+            true => ", interrupts by KVM's hypercall",
+            false => "",
+        },
         (frames::usage().free * phys::PAGE_SIZE) >> 20
     );
     Facts {

@@ -21,14 +21,18 @@ mod trace;
 mod watch;
 mod watchdog;
 
-use crate::{boot, console, job, machine, println, programs, protocols, space, thread, violations};
+use crate::{
+    boot, console, job, machine, println, programs, protocols, space, thread, transports,
+    violations,
+};
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use shell::notice::{self, Notice};
 use shell::observation::Observation;
-use shell::report::{Output, Settings};
+use shell::report::{Output, Settings, Style};
 use shell::{Failure, Invocation, Memory, NameKind, Request, Sink, System, Tty};
 use shootdown::{CpuId, CpuSet, SpaceId};
 use space::Space;
@@ -119,7 +123,11 @@ impl System for Kernel {
     }
 
     fn notices(&self) -> Vec<Notice> {
-        background::notices()
+        let refused = transports::untold_refusal().map(|refused| {
+            let text = format!("a hypercall {refused}: the local APIC has sent its interrupts, and sends all from now on");
+            Notice::new(text, Style::Warn)
+        });
+        refused.into_iter().chain(background::notices()).collect()
     }
 
     fn excuse(&mut self, violations: u64) {

@@ -10,7 +10,7 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 use evidence::Kind;
-use hw::apic::{self, Vector, hypercall};
+use hw::apic::{self, Vector};
 use hw::percpu::{self, Counter};
 use hw::{interrupts, sync, tlb};
 use shootdown::{
@@ -165,11 +165,15 @@ fn send_by_hypercall(to: Destination, vector: Vector) -> u64 {
         Destination::AllButSelf => others,
         Destination::Each(cpus) => cpus,
     };
-    for call in hypercall::calls(cpus, vector, hw::ap::apic_id) {
+    let left = transports::by_hypercalls(cpus, vector, hw::ap::apic_id, |some| {
         percpu::count(Counter::IcrWrites, 1);
-        note_ipi(|| call.cpus, vector, call.cpus == others);
-        if let Err(refused) = hypercall::make(call) {
-            panic!("CPU {}: {refused}", percpu::cpu());
+        note_ipi(|| some, vector, some == others);
+    });
+    // KVM refused: they are noted as sent, and are.
+    for cpu in left {
+        percpu::count(Counter::IcrWrites, 1);
+        if let Err(error) = apic::send_fixed(hw::ap::apic_id(cpu), vector) {
+            stuck(error);
         }
     }
     cpus.len() as u64

@@ -63,6 +63,7 @@ pub static TESTS: &[Test] = &[
     Test { name: "park", shows: "no wake-up is lost between two CPUs that park and unpark each other", body: threads::park },
     Test { name: "quiet", shows: "an idle CPU does not tick", body: threads::quiet },
     Test { name: "ipi", shows: "every CPU answers a bare IPI, alone and in a broadcast", body: interrupts::ipi },
+    Test { name: "refused", shows: "an IPI whose hypercall KVM refuses is sent by the local APIC, not lost", body: interrupts::refused },
     Test { name: "irr", shows: "interrupts that come while they are off wait in IRR, one of each vector", body: interrupts::irr },
     Test { name: "lazy", shows: "a CPU is in the active set of just the space whose tables it uses", body: shootdowns::lazy },
     Test { name: "stale", shows: "a TLB keeps the old translation until it is shot down, and not after", body: shootdowns::stale },

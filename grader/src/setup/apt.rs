@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -120,6 +120,83 @@ pub fn install(
         .args(["install", "--yes", "--no-install-recommends"])
         .args(wanted.packages);
     log.run(command, LIMIT)
+}
+
+/// Fetches `package`, without installing it, into `folder`; of one that only names another, that one. Returns its file.
+///
+/// # Errors
+/// [`Status::Missing`] where apt-get is not there, or with its last words.
+pub fn download(workspace: &Workspace, package: &str, folder: &Path) -> Result<PathBuf, Failure> {
+    if in_path("apt-get").is_none() || in_path("dpkg-deb").is_none() {
+        return Err(Failure::new(
+            Status::Missing,
+            format!("{package} is one of Debian's packages, and there is no apt-get here"),
+        ));
+    }
+    let log = Log::new(workspace, &format!("download-{package}.log"))?;
+    let before = debs(folder)?;
+    let mut command = Command::new("apt-get");
+    command
+        .args(["-o", "Acquire::Retries=2", "download", package])
+        .current_dir(folder);
+    if let Err(failure) = log.run(command, LIMIT) {
+        // No index yet, or one that is older than what the mirror has.
+        let Some(privilege) = Privilege::find() else {
+            return Err(failure.advise("sudo apt-get update"));
+        };
+        log.run(with(privilege.apt_get(), &["update"]), LIMIT)?;
+        let mut again = Command::new("apt-get");
+        again.args(["download", package]).current_dir(folder);
+        log.run(again, LIMIT)?;
+    }
+    let mut new = debs(folder)?;
+    new.retain(|file| !before.contains(file));
+    new.pop().ok_or_else(|| {
+        Failure::new(
+            Status::Missing,
+            format!("apt-get left no file of {package} in {}", folder.display()),
+        )
+    })
+}
+
+fn debs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let failed =
+        |error: std::io::Error| Failure::host(format!("listing {}: {error}", folder.display()));
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|end| end == "deb") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// The package whose name begins with `prefix` that `package` depends on, by apt's index.
+///
+/// # Errors
+/// [`Status::Missing`] where apt knows none.
+pub fn depends_on(package: &str, prefix: &str) -> Result<String, Failure> {
+    let output = Command::new("apt-cache")
+        .args(["depends", "--important", package])
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .output();
+    let text = output.map_or_else(
+        |_| String::new(),
+        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+    );
+    parse_depends(&text, prefix).ok_or_else(|| {
+        let message = format!("apt knows no package {package} that depends on a {prefix}…");
+        Failure::new(Status::Missing, message).advise("sudo apt-get update")
+    })
+}
+
+fn parse_depends(text: &str, prefix: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let name = line.trim().strip_prefix("Depends: ")?;
+        name.starts_with(prefix).then(|| name.to_owned())
+    })
 }
 
 fn with(mut command: Command, words: &[&str]) -> Command {
@@ -247,6 +324,19 @@ mod tests {
             Some("http://m/debian/")
         );
         assert_eq!(parse_mirror("", "bookworm"), None);
+    }
+
+    #[test]
+    fn a_package_s_own_name_taken_for_what_it_depends_on() {
+        let text = "linux-image-cloud-amd64\n  Depends: linux-image-6.1.0-57-cloud-amd64\n";
+        assert_eq!(
+            parse_depends(text, "linux-image-").as_deref(),
+            Some("linux-image-6.1.0-57-cloud-amd64")
+        );
+        assert_eq!(
+            parse_depends("linux-image-cloud-amd64\n", "linux-image-"),
+            None
+        );
     }
 
     #[test]

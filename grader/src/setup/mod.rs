@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use crate::status::Failure;
 use crate::workspace::Workspace;
 
+pub(crate) use apt::{depends_on, download};
+pub(crate) use install::Log;
 pub use qemu::{QemuInfo, Version};
 pub use toolchain::Toolchain;
 pub use tools::{BOCHS, BOCHS_BIOS, BOCHS_VGA, CHROMIUM, GDB, GRUB, OVMF, OVMF_FILE, SPIN, Tool};

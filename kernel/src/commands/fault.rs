@@ -1,6 +1,6 @@
 //! `fault`: what goes wrong on purpose.
 
-use super::HERE;
+use super::{HERE, shows_staleness};
 use crate::faults::{self, Refused};
 use crate::machine;
 use alloc::string::ToString;
@@ -31,6 +31,12 @@ pub fn fault(args: &args::Fault, output: &mut Output<'_>) -> Result<(), Failure>
 
 fn arm(point: Point, args: &args::Fault, output: &mut Output<'_>) -> Result<(), Failure> {
     let fault = Fault::new(point, args, |cpus| cpus.resolve(HERE, machine::online()))?;
+    if matches!(point, Point::Invalidate | Point::LocalInvalidate)
+        && fault.action.breaks().is_some()
+    {
+        // What it leaves stale is all that it shows.
+        shows_staleness()?;
+    }
     let number = faults::arm(fault).map_err(|refused| match refused {
         Refused::Full => Failure::new(format_args!("there are {} faults already", faults::MOST))
             .hint("fault clear"),

@@ -1,5 +1,6 @@
 //! `stop` and `resume`: CPUs that take no interrupt, without a debugger (I15).
 
+use super::shows_staleness;
 use crate::machine;
 use crate::stop::{self, Flush};
 use hw::percpu;
@@ -48,6 +49,7 @@ pub fn resume(args: &args::Resume, output: &mut Output<'_>) -> Result<(), Failur
         return Err(Failure::new("none of these CPUs is stopped").hint("cpus"));
     }
     let flush = if args.noflush {
+        shows_staleness()?;
         Flush::Never
     } else {
         Flush::IfLeftOut

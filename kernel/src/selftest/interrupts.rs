@@ -2,12 +2,13 @@
 
 use super::Unmet;
 use super::scene::{ensure, last_cpu, on, others_and_last, spin_until};
-use crate::{job, machine};
+use crate::{job, machine, transports};
 use alloc::format;
 use hw::interrupts::Off;
 use hw::percpu::{self, Counter};
 use hw::{ap, apic};
 use machine::TEST;
+use shell::commands::TransportName;
 use shootdown::{CpuId, CpuSet};
 
 pub fn identity() -> Result<(), Unmet> {
@@ -65,6 +66,23 @@ pub fn ipi() -> Result<(), Unmet> {
     }
     // Neither one nor all: an ICR write for each.
     send(last, others)
+}
+
+pub fn refused() -> Result<(), Unmet> {
+    if !transports::by_hypercall() {
+        return Err(Unmet::Skipped("needs KVM's hypercall"));
+    }
+    let (_, last) = others_and_last(1)?;
+    let targets = machine::online().without(last);
+    transports::spoil_next();
+    let sent = send(last, targets);
+    let refused = transports::untold_refusal();
+    let sends_by_apic = !transports::by_hypercall();
+    transports::choose(TransportName::Kvm)?;
+    sent?;
+    ensure!(refused.is_some(), "KVM took a call with a shorthand");
+    ensure!(sends_by_apic, "a hypercall that is refused is still in use");
+    send(last, targets)
 }
 
 /// How often a vector is sent while interrupts are off.

@@ -102,7 +102,7 @@ fn slot_of<M: Machine>(board: &Board<M>, target: CpuId, initiator: CpuId) -> &M:
 /// A range, or the whole space, if so many pages cost more one by one than refilling the TLB afterwards.
 fn widened(request: Request) -> Request {
     let pages = request.end().saturating_sub(request.start()) / PAGE_SIZE;
-    if request.operation() == Operation::Range && pages > MOST {
+    if pages > MOST {
         return Request::space(request.space_id());
     }
     request

@@ -85,12 +85,13 @@ impl Fast for Student {
         let pages = |request: &Request| request.end().checked_sub(request.start());
         let apart = pages(first)? + pages(second)?;
         let (start, end) = (first.start().min(second.start()), first.end().max(second.end()));
-        // Of one space, and nothing between them that nobody changed.
-        if first.space_id() != second.space_id() || apart == 0 || end - start > apart {
+        // Nothing lies between them that nobody changed.
+        if end - start > apart {
             return None;
         }
         let both = Request::range(first.space_id(), start, end).ok()?;
-        (both.includes(first) && both.includes(second)).then(|| widened(both))
+        // Those of another space are not in it.
+        both.includes(second).then(|| widened(both))
     }
 }
 
@@ -103,7 +104,7 @@ fn slot_of<M: Machine>(board: &Board<M>, target: CpuId, initiator: CpuId) -> &M:
 /// A range, or the whole space, if so many pages cost more one by one than refilling the TLB afterwards.
 fn widened(request: Request) -> Request {
     let pages = request.end().saturating_sub(request.start()) / PAGE_SIZE;
-    if request.operation() == Operation::Range && pages > MOST {
+    if pages > MOST {
         return Request::space(request.space_id());
     }
     request

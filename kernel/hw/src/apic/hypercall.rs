@@ -8,7 +8,7 @@ use crate::cpuid;
 use crate::entry::Frame;
 use core::arch::{asm, naked_asm};
 use core::fmt;
-use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use core::sync::atomic::{AtomicI64, AtomicU8, Ordering::Relaxed};
 use shootdown::CpuSet;
 
 /// `KVM_HC_SEND_IPI`.
@@ -27,22 +27,73 @@ const VMMCALL: u8 = 3;
 /// How hypercalls are made here.
 static HOW: AtomicU8 = AtomicU8::new(UNTRIED);
 
+/// What the trial of each instruction returned, VMCALL's first; 0 where it was not tried.
+static TRIED: [AtomicI64; 2] = [const { AtomicI64::new(0) }; 2];
+
+/// Why there is no hypercall.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lack {
+    /// KVM does not run this machine.
+    NoKvm,
+    /// It does, and says that it does not offer the call.
+    NotOffered {
+        /// What it offers: EAX of CPUID leaf 0x40000001.
+        features: u32,
+    },
+    /// It offers the call and took none, by neither instruction.
+    NotTaken {
+        /// What VMCALL returned.
+        vmcall: Refused,
+        /// What VMMCALL returned.
+        vmmcall: Refused,
+    },
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lack::NoKvm => write!(f, "KVM does not run this machine"),
+            Lack::NotOffered { features } => write!(
+                f,
+                "KVM does not offer the hypercall: CPUID leaf 0x40000001 has EAX {features:#x}, without bit 11"
+            ),
+            Lack::NotTaken { vmcall, vmmcall } => write!(
+                f,
+                "KVM offers the hypercall (bit 11 of CPUID leaf 0x40000001) and does not take it: VMCALL {vmcall}, \
+                 VMMCALL {vmmcall}"
+            ),
+        }
+    }
+}
+
 /// Whether KVM runs this machine and takes the call. The first time it is tried, to no CPU: with [`recover`] in place.
 ///
 /// The instruction should be the processor's maker's: VMCALL is Intel's, VMMCALL AMD's. A KVM that needs neither's
 /// extensions was seen to take one only, and to patch the other where it stands, which a kernel whose text is read-only
 /// does not survive.
 pub fn offered() -> bool {
+    lacks().is_none()
+}
+
+/// Why [`offered`] is false; `None` where it is true.
+pub fn lacks() -> Option<Lack> {
+    let Some(features) = cpuid::kvm_features() else {
+        return Some(Lack::NoKvm);
+    };
+    if features & FEATURE == 0 {
+        return Some(Lack::NotOffered { features });
+    }
     if HOW.load(Relaxed) == UNTRIED {
         HOW.store(choose(), Relaxed);
     }
-    HOW.load(Relaxed) != NONE
+    let returned = |index: usize| Refused(TRIED[index].load(Relaxed));
+    (HOW.load(Relaxed) == NONE).then(|| Lack::NotTaken {
+        vmcall: returned(0),
+        vmmcall: returned(1),
+    })
 }
 
 fn choose() -> u8 {
-    if cpuid::kvm_features().is_none_or(|features| features & FEATURE == 0) {
-        return NONE;
-    }
     let order = match cpuid::is_amd() {
         true => [VMMCALL, VMCALL],
         false => [VMCALL, VMMCALL],
@@ -54,11 +105,15 @@ fn choose() -> u8 {
         icr: 32,
         cpus: CpuSet::EMPTY,
     };
-    let takes = |&how: &u8| call_by(how, nobody) >= 0;
+    let takes = |&how: &u8| {
+        let result = call_by(how, nobody);
+        TRIED[usize::from(how - VMCALL)].store(result, Relaxed);
+        result >= 0
+    };
     order.into_iter().find(takes).unwrap_or(NONE)
 }
 
-/// What a hypercall returns whose instruction faulted.
+/// What a hypercall returns whose instruction faulted, less the exception's vector.
 const FAULTED: i64 = i64::MIN;
 
 /// Resumes a hypercall whose instruction faulted. Returns whether the frame was one's. For the handler of page faults and
@@ -69,7 +124,7 @@ pub fn recover(frame: &mut Frame) -> bool {
         return false;
     }
     frame.rip += LENGTH;
-    frame.rax = FAULTED as u64;
+    frame.rax = FAULTED.wrapping_add(frame.vector as i64) as u64;
     true
 }
 
@@ -86,13 +141,30 @@ unsafe extern "C" fn vmmcall() {
     naked_asm!("vmmcall", "ret")
 }
 
-/// The hypervisor refused: its error, a negative number of Linux'.
+/// The hypervisor refused: what the call returned, a negative number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Refused(pub i64);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KVM refused the hypercall: error {}", self.0)
+        /// Linux' include/uapi/linux/kvm_para.h.
+        const NAMES: [(i64, &str); 6] = [
+            (-1, "KVM_EPERM"),
+            (-7, "KVM_E2BIG"),
+            (-14, "KVM_EFAULT"),
+            (-22, "KVM_EINVAL"),
+            (-95, "KVM_EOPNOTSUPP"),
+            (-1000, "KVM_ENOSYS"),
+        ];
+        match self.0.wrapping_sub(FAULTED) {
+            6 => return write!(f, "is undefined (#UD)"),
+            14 => return write!(f, "faulted (#PF): KVM tried to write another in its place"),
+            _ => {}
+        }
+        match NAMES.iter().find(|(number, _)| *number == self.0) {
+            Some((number, name)) => write!(f, "returned {number} ({name})"),
+            None => write!(f, "returned {}", self.0),
+        }
     }
 }
 
@@ -109,6 +181,19 @@ pub struct Call {
     icr: u32,
     /// The CPUs.
     pub cpus: CpuSet,
+}
+
+impl Call {
+    /// A call that KVM must refuse: its command has a shorthand besides. To see what then happens.
+    #[must_use]
+    pub fn spoilt(self) -> Self {
+        /// "Self", in an interrupt command.
+        const SHORTHAND: u32 = 1 << 18;
+        Self {
+            icr: self.icr | SHORTHAND,
+            ..self
+        }
+    }
 }
 
 /// The calls that interrupt `cpus` at `vector`, as few as there can be; `id` tells their APIC ids.
@@ -227,6 +312,25 @@ mod tests {
         let id = |cpu: CpuId| 9 - cpu.index() as u32;
         assert_eq!(made(set([0, 2, 5]), id), [(0b10_1001, 0, 4)]);
         assert_eq!(made(CpuSet::EMPTY, id), []);
+    }
+
+    #[test]
+    fn a_reason_that_another_one_hides_behind() {
+        let told = [
+            Lack::NoKvm,
+            Lack::NotOffered { features: 0x10 },
+            Lack::NotTaken {
+                vmcall: Refused(FAULTED + 6),
+                vmmcall: Refused(-1000),
+            },
+        ]
+        .map(|lack| std::format!("{lack}"));
+        assert!(told[1].ends_with("EAX 0x10, without bit 11"), "{}", told[1]);
+        assert!(
+            told[2].ends_with("VMCALL is undefined (#UD), VMMCALL returned -1000 (KVM_ENOSYS)"),
+            "{}",
+            told[2]
+        );
     }
 
     #[test]
